@@ -1,0 +1,687 @@
+/*
+ * expr.c
+ *	  Expressions beside protected rows: the total form of each node, and what is
+ *	  publicly known of its values.  An allow-list of node tags; the default
+ *	  refuses.
+ */
+#include "pg/analyze/analyze_internal.h"
+
+#include "access/htup_details.h"
+#include "catalog/pg_collation.h"
+#include "catalog/pg_type.h"
+#include "nodes/makefuncs.h"
+#include "nodes/nodeFuncs.h"
+#include "nodes/pathnodes.h"
+#include "optimizer/optimizer.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
+#include "utils/numeric.h"
+#include "utils/syscache.h"
+
+/* --- what a type alone says ---------------------------------------------- */
+
+static void
+natural_bounds(EpsFact *fact, double lo, double hi, int scale)
+{
+	fact->bounded = true;
+	fact->enforced = true;
+	fact->natural = true;
+	fact->lo = lo;
+	fact->hi = hi;
+	fact->scale = scale;
+}
+
+EpsFact
+eps_analyze_type_fact(Oid type, int32 typmod)
+{
+	EpsFact		fact = {0};
+
+	fact.nullable = true;
+	fact.scale = -1;
+	switch (type)
+	{
+		case INT2OID:
+			natural_bounds(&fact, PG_INT16_MIN, PG_INT16_MAX, 0);
+			break;
+		case INT4OID:
+			natural_bounds(&fact, PG_INT32_MIN, PG_INT32_MAX, 0);
+			break;
+		case INT8OID:
+			natural_bounds(&fact, (double) PG_INT64_MIN, (double) PG_INT64_MAX, 0);
+			break;
+		case NUMERICOID:
+			if (typmod >= (int32) VARHDRSZ)
+			{
+				int			scale = (((typmod - VARHDRSZ) & 0x7ff) ^ 1024) - 1024;
+
+				fact.scale = Max(scale, 0);
+			}
+			break;
+		case BOOLOID:
+			fact.domain = EPS_DOMAIN_VALUES;
+			fact.values = list_make2(makeBoolConst(false, false), makeBoolConst(true, false));
+			break;
+		default:
+			break;
+	}
+	return fact;
+}
+
+/* Types whose values may be group keys: builtin, hashable, with one
+ * representation a value or one that the node makes canonical. */
+bool
+eps_analyze_key_type(Oid type)
+{
+	switch (type)
+	{
+		case BOOLOID:
+		case INT2OID:
+		case INT4OID:
+		case INT8OID:
+		case NUMERICOID:
+		case FLOAT4OID:
+		case FLOAT8OID:
+		case TEXTOID:
+		case VARCHAROID:
+		case BPCHAROID:
+		case CHAROID:
+		case NAMEOID:
+		case DATEOID:
+		case TIMEOID:
+		case TIMESTAMPOID:
+		case TIMESTAMPTZOID:
+		case UUIDOID:
+			return true;
+		default:
+			return get_typtype(type) == TYPTYPE_ENUM;
+	}
+}
+
+/* --- constants ------------------------------------------------------------ */
+
+static bool
+not_builtin_walker(Oid funcid, void *context)
+{
+	return funcid >= FirstGenbkiObjectId;
+}
+
+/* Anything whose value depends on a row, a subquery or a place in the query. */
+static bool
+reads_data_walker(Node *node, void *context)
+{
+	if (node == NULL)
+		return false;
+	switch (nodeTag(node))
+	{
+		case T_Const:
+		case T_Param:
+		case T_FuncExpr:
+		case T_OpExpr:
+		case T_RelabelType:
+		case T_CoerceViaIO:
+		case T_ArrayExpr:
+		case T_ArrayCoerceExpr:
+		case T_CollateExpr:
+		case T_SQLValueFunction:
+		case T_BoolExpr:
+		case T_NullTest:
+		case T_CaseExpr:
+		case T_CaseWhen:
+		case T_CoalesceExpr:
+		case T_MinMaxExpr:
+		case T_List:
+			break;
+		default:
+			return true;
+	}
+	if (check_functions_in_node(node, not_builtin_walker, NULL))
+		return true;
+	return expression_tree_walker(node, reads_data_walker, context);
+}
+
+static bool
+unknown_param_walker(Node *node, void *context)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, Param))
+	{
+		Param	   *param = (Param *) node;
+		ParamListInfo params = (ParamListInfo) context;
+
+		return param->paramkind != PARAM_EXTERN || params == NULL;
+	}
+	return expression_tree_walker(node, unknown_param_walker, context);
+}
+
+/*
+ * The value of an expression over constants, known parameters and builtin
+ * functions that are not volatile.  Evaluating it here shows that it cannot
+ * raise later, when whether it is evaluated would depend on whether a row is
+ * there.
+ */
+bool
+eps_analyze_const_value(EpsScope *scope, Node *node, Const **value)
+{
+	PlannerGlobal *glob;
+	PlannerInfo *root;
+	Node	   *folded;
+
+	if (node == NULL)
+		return false;
+	if (IsA(node, Const))
+	{
+		*value = (Const *) node;
+		return true;
+	}
+	if (reads_data_walker(node, NULL) || contain_volatile_functions(node))
+		return false;
+	if (unknown_param_walker(node, scope->cx->params))
+	{
+		scope->cx->verdict->needs_params = true;
+		return false;
+	}
+	glob = makeNode(PlannerGlobal);
+	glob->boundParams = scope->cx->params;
+	root = makeNode(PlannerInfo);
+	root->glob = glob;
+	root->parse = makeNode(Query);
+	folded = estimate_expression_value(root, copyObject(node));
+	if (!IsA(folded, Const))
+		return false;
+	*value = (Const *) folded;
+	return true;
+}
+
+/*
+ * A constant was needed and is not there: refused, unless a generic plan is
+ * being tried, which then cannot be made at all (the verdict says so) and whose
+ * facts do not matter.
+ */
+Node *
+eps_analyze_const_missing(EpsScope *scope, Node *node, int location, EpsFact *fact)
+{
+	if (!scope->cx->verdict->needs_params)
+		eps_analyze_refuse(location, "this argument must be a constant or a parameter",
+						   "Beside protected rows the result's bounds must be known before any row is read.",
+						   "Write a literal, or a parameter of the statement.");
+	*fact = eps_analyze_type_fact(exprType(node), exprTypmod(node));
+	fact->bounded = fact->enforced = true;
+	fact->natural = false;
+	fact->lo = 0;
+	fact->hi = 1;
+	return node;
+}
+
+static EpsFact
+const_fact(const Const *c)
+{
+	EpsFact		fact = eps_analyze_type_fact(c->consttype, c->consttypmod);
+	double		value;
+
+	fact.is_const = true;
+	fact.value = (Const *) c;
+	fact.nullable = c->constisnull;
+	fact.domain = EPS_DOMAIN_VALUES;
+	fact.values = c->constisnull ? NIL : list_make1((Const *) c);
+	if (eps_analyze_const_double(c, &value))
+	{
+		fact.bounded = fact.enforced = true;
+		fact.natural = false;
+		fact.lo = fact.hi = value;
+	}
+	if (c->consttype == NUMERICOID && !c->constisnull)
+		fact.scale = DatumGetInt32(DirectFunctionCall1(numeric_scale, c->constvalue));
+	return fact;
+}
+
+/* --- clamping ------------------------------------------------------------- */
+
+static Const *
+bound_const(Oid type, double bound)
+{
+	switch (type)
+	{
+		case INT4OID:
+			return makeConst(INT4OID, -1, InvalidOid, 4,
+							 Int32GetDatum((int32) Max(Min(bound, PG_INT32_MAX), PG_INT32_MIN)), false, true);
+		case INT8OID:
+			return makeConst(INT8OID, -1, InvalidOid, 8,
+							 Int64GetDatum(bound >= 9223372036854774784.0 ? PG_INT64_MAX :
+										   bound <= -9223372036854774784.0 ? PG_INT64_MIN : (int64) bound),
+							 false, FLOAT8PASSBYVAL);
+		case NUMERICOID:
+			return makeConst(NUMERICOID, -1, InvalidOid, -1,
+							 DirectFunctionCall1(float8_numeric, Float8GetDatum(bound)), false, false);
+		default:
+			return makeConst(FLOAT8OID, -1, InvalidOid, 8, Float8GetDatum(bound), false, FLOAT8PASSBYVAL);
+	}
+}
+
+static Node *
+cast_call(Oid funcid, Oid result, Node *arg)
+{
+	return (Node *) makeFuncExpr(funcid, result, list_make1(arg), InvalidOid, InvalidOid, COERCE_IMPLICIT_CAST);
+}
+
+static Node *
+clamp_call(EpsContext *cx, Node *node, Oid type, const EpsFact *fact)
+{
+	Oid			funcid = type == INT4OID ? cx->functions.clamp_int4 :
+		type == INT8OID ? cx->functions.clamp_int8 :
+		type == NUMERICOID ? cx->functions.clamp_numeric : cx->functions.clamp_float8;
+
+	return (Node *) makeFuncExpr(funcid, type,
+								 list_make3(node, bound_const(type, fact->lo), bound_const(type, fact->hi)),
+								 InvalidOid, InvalidOid, COERCE_EXPLICIT_CALL);
+}
+
+/*
+ * The operand of an operation that could fail outside its bounds: as it is where
+ * no row can violate them, else wrapped in a clamp.
+ */
+Node *
+eps_analyze_clamped(EpsScope *scope, Node *node, EpsFact *fact, int location)
+{
+	Oid			type = exprType(node);
+
+	if (!fact->bounded)
+		eps_analyze_unbounded(location, "the operand's bounds are not known",
+							  "Arithmetic over protected rows must be shown not to fail before any row is read.",
+							  "Declare the column's bounds with dp.set_bounds, or write dp.clamp(expression, lower, upper).");
+	if (fact->enforced)
+		return node;
+	fact->enforced = true;
+	switch (type)
+	{
+		case INT2OID:
+			return cast_call(F_INT2_INT4, INT2OID,
+							 clamp_call(scope->cx, cast_call(F_INT4_INT2, INT4OID, node), INT4OID, fact));
+		case FLOAT4OID:
+			fact->nullable = true;
+			return cast_call(F_FLOAT4_FLOAT8, FLOAT4OID,
+							 clamp_call(scope->cx, cast_call(F_FLOAT8_FLOAT4, FLOAT8OID, node), FLOAT8OID, fact));
+		case INT4OID:
+		case INT8OID:
+			return clamp_call(scope->cx, node, type, fact);
+		case NUMERICOID:
+		case FLOAT8OID:
+			fact->nullable = true;	/* NaN becomes NULL */
+			return clamp_call(scope->cx, node, type, fact);
+		default:
+			eps_analyze_refuse(location, "bounds are not supported for this type", NULL, NULL);
+	}
+}
+
+/* --- nodes ----------------------------------------------------------------- */
+
+static Node *
+total_var(EpsScope *scope, Var *var, EpsFact *fact)
+{
+	if (var->varlevelsup > 0)
+		eps_analyze_refuse(var->location, "a correlated reference is not allowed beside protected rows",
+						   "A release takes no parameter from an outer row.",
+						   "Write the subquery as a join on the owner key.");
+	*fact = eps_analyze_var_fact(scope, var);
+	return (Node *) copyObject(var);
+}
+
+static Node *
+total_bool(EpsScope *scope, BoolExpr *expr, EpsFact *fact)
+{
+	BoolExpr   *result = copyObject(expr);
+
+	result->args = eps_analyze_total_list(scope, expr->args);
+	*fact = eps_analyze_type_fact(BOOLOID, -1);
+	return (Node *) result;
+}
+
+static Node *
+total_case(EpsScope *scope, CaseExpr *expr, EpsFact *fact)
+{
+	CaseExpr   *result = copyObject(expr);
+	EpsFact		arg_fact;
+	EpsFact		part;
+	List	   *args = NIL;
+	ListCell   *lc;
+	bool		first = true;
+
+	if (expr->arg != NULL)
+	{
+		result->arg = (Expr *) eps_analyze_total(scope, (Node *) expr->arg, &arg_fact);
+		scope->case_facts = lcons(&arg_fact, scope->case_facts);
+	}
+	foreach(lc, expr->args)
+	{
+		CaseWhen   *when = copyObject(lfirst_node(CaseWhen, lc));
+		EpsFact		ignored;
+
+		when->expr = (Expr *) eps_analyze_total(scope, (Node *) when->expr, &ignored);
+		when->result = (Expr *) eps_analyze_total(scope, (Node *) when->result, &part);
+		eps_analyze_fact_union(fact, &part, first);
+		first = false;
+		args = lappend(args, when);
+	}
+	if (expr->arg != NULL)
+		scope->case_facts = list_delete_first(scope->case_facts);
+	result->args = args;
+	if (expr->defresult != NULL)
+	{
+		result->defresult = (Expr *) eps_analyze_total(scope, (Node *) expr->defresult, &part);
+		eps_analyze_fact_union(fact, &part, false);
+	}
+	else
+		fact->nullable = true;
+	return (Node *) result;
+}
+
+static Node *
+total_case_test(EpsScope *scope, CaseTestExpr *expr, EpsFact *fact)
+{
+	if (scope->case_facts == NIL)
+		eps_analyze_refuse(-1, "this form of CASE is not allowed beside protected rows", NULL, NULL);
+	*fact = *(EpsFact *) linitial(scope->case_facts);
+	fact->is_owner = false;
+	return (Node *) copyObject(expr);
+}
+
+/* COALESCE, GREATEST, LEAST: the value is one of the arguments'. */
+static List *
+total_choice(EpsScope *scope, List *args, EpsFact *fact)
+{
+	List	   *result = NIL;
+	bool		nullable = true;
+	bool		first = true;
+	ListCell   *lc;
+
+	foreach(lc, args)
+	{
+		EpsFact		part;
+
+		result = lappend(result, eps_analyze_total(scope, lfirst(lc), &part));
+		nullable = nullable && part.nullable;
+		eps_analyze_fact_union(fact, &part, first);
+		first = false;
+	}
+	fact->nullable = nullable;	/* NULL only if all are: so for all three */
+	return result;
+}
+
+static Node *
+total_coalesce(EpsScope *scope, CoalesceExpr *expr, EpsFact *fact)
+{
+	CoalesceExpr *result = copyObject(expr);
+
+	result->args = total_choice(scope, expr->args, fact);
+	return (Node *) result;
+}
+
+static Node *
+total_minmax(EpsScope *scope, MinMaxExpr *expr, EpsFact *fact)
+{
+	MinMaxExpr *result = copyObject(expr);
+
+	if (!eps_analyze_key_type(expr->minmaxtype))
+		eps_analyze_refuse(expr->location, "GREATEST and LEAST of this type are not allowed beside protected rows", NULL, NULL);
+	result->args = total_choice(scope, expr->args, fact);
+	return (Node *) result;
+}
+
+static Node *
+total_relabel(EpsScope *scope, RelabelType *expr, EpsFact *fact)
+{
+	RelabelType *result = copyObject(expr);
+
+	if (expr->resulttype >= FirstGenbkiObjectId)
+		eps_analyze_refuse(expr->location, "a cast to this type is not allowed beside protected rows", NULL, NULL);
+	result->arg = (Expr *) eps_analyze_total(scope, (Node *) expr->arg, fact);
+	if (fact->is_const && IsA(result->arg, Const))
+	{
+		Const	   *value = copyObject(fact->value);
+
+		value->consttype = expr->resulttype;
+		value->consttypmod = expr->resulttypmod;
+		value->constcollid = expr->resultcollid;
+		fact->value = value;
+		fact->values = value->constisnull ? NIL : list_make1(value);
+	}
+	else if (fact->domain == EPS_DOMAIN_VALUES)
+		fact->domain = EPS_DOMAIN_NONE;
+	return (Node *) result;
+}
+
+/* x IN (...), x = ANY (array): elements are constants or total expressions. */
+static Node *
+total_array_op(EpsScope *scope, ScalarArrayOpExpr *expr, EpsFact *fact)
+{
+	ScalarArrayOpExpr *result = copyObject(expr);
+	Node	   *array = lsecond(expr->args);
+	EpsRule		rule;
+	EpsFact		part;
+	Const	   *value;
+
+	set_sa_opfuncid(expr);
+	result->opfuncid = expr->opfuncid;
+	if (!eps_analyze_rule(scope->cx, expr->opfuncid, &rule) || rule != EPS_RULE_TOTAL)
+		eps_analyze_refuse(expr->location, "this operator is not allowed with ANY or ALL beside protected rows",
+						   NULL, "Use =, <>, <, <=, > or >= of builtin types.");
+	if (IsA(array, ArrayExpr))
+	{
+		ArrayExpr  *elements = copyObject((ArrayExpr *) array);
+
+		elements->elements = eps_analyze_total_list(scope, elements->elements);
+		array = (Node *) elements;
+	}
+	else if (!eps_analyze_const_value(scope, array, &value) && !scope->cx->verdict->needs_params &&
+			 !(IsA(array, Param) && ((Param *) array)->paramkind == PARAM_EXTERN))
+		eps_analyze_refuse(expr->location, "the array must be a constant or a list of expressions",
+						   NULL, "Write x IN (1, 2, 3) or x = ANY ('{1,2,3}').");
+	else
+		array = copyObject(array);
+	result->args = list_make2(eps_analyze_total(scope, linitial(expr->args), &part), array);
+	*fact = eps_analyze_type_fact(BOOLOID, -1);
+	return (Node *) result;
+}
+
+static Node *
+total_null_if(EpsScope *scope, NullIfExpr *expr, EpsFact *fact)
+{
+	NullIfExpr *result = copyObject(expr);
+	EpsFact		other;
+	EpsRule		rule;
+
+	set_opfuncid((OpExpr *) expr);
+	result->opfuncid = expr->opfuncid;
+	if (!eps_analyze_rule(scope->cx, expr->opfuncid, &rule) || rule != EPS_RULE_TOTAL)
+		eps_analyze_refuse(expr->location, "NULLIF and IS DISTINCT FROM of this type are not allowed beside protected rows", NULL, NULL);
+	result->args = list_make2(eps_analyze_total(scope, linitial(expr->args), fact),
+							  eps_analyze_total(scope, lsecond(expr->args), &other));
+	fact->is_const = false;
+	fact->is_owner = false;
+	fact->nullable = true;
+	return (Node *) result;
+}
+
+static Node *
+total_null_test(EpsScope *scope, NullTest *expr, EpsFact *fact)
+{
+	NullTest   *result = copyObject(expr);
+
+	if (expr->argisrow)
+		eps_analyze_refuse(expr->location, "IS NULL of a row is not allowed beside protected rows", NULL, NULL);
+	result->arg = (Expr *) eps_analyze_total(scope, (Node *) expr->arg, fact);
+	*fact = eps_analyze_type_fact(BOOLOID, -1);
+	fact->nullable = false;
+	return (Node *) result;
+}
+
+static Node *
+total_boolean_test(EpsScope *scope, BooleanTest *expr, EpsFact *fact)
+{
+	BooleanTest *result = copyObject(expr);
+
+	result->arg = (Expr *) eps_analyze_total(scope, (Node *) expr->arg, fact);
+	*fact = eps_analyze_type_fact(BOOLOID, -1);
+	fact->nullable = false;
+	return (Node *) result;
+}
+
+static Node *
+total_collate(EpsScope *scope, CollateExpr *expr, EpsFact *fact)
+{
+	CollateExpr *result = copyObject(expr);
+
+	result->arg = (Expr *) eps_analyze_total(scope, (Node *) expr->arg, fact);
+	return (Node *) result;
+}
+
+static Node *
+total_sublink(EpsScope *scope, SubLink *expr, EpsFact *fact)
+{
+	SubLink    *result = copyObject(expr);
+
+	/* The same Query, not a copy: rewriting finds its level by it. */
+	result->subselect = expr->subselect;
+	eps_analyze_owned_sublink(scope, expr);
+	if (expr->subLinkType == ANY_SUBLINK)
+	{
+		OpExpr	   *test = (OpExpr *) expr->testexpr;
+		EpsRule		rule;
+		EpsFact		part;
+
+		if (test == NULL || !IsA(test, OpExpr))
+			eps_analyze_refuse(expr->location, "this form of IN is not allowed beside protected rows",
+							   NULL, "Compare one column with one column.");
+		set_opfuncid(test);
+		if (!eps_analyze_rule(scope->cx, test->opfuncid, &rule) || rule != EPS_RULE_TOTAL)
+			eps_analyze_refuse(expr->location, "this comparison is not allowed with IN beside protected rows", NULL, NULL);
+		test = copyObject(test);
+		linitial(test->args) = eps_analyze_total(scope, linitial(test->args), &part);
+		result->testexpr = (Node *) test;
+		*fact = eps_analyze_type_fact(BOOLOID, -1);
+	}
+	else
+		*fact = eps_analyze_type_fact(exprType((Node *) expr), exprTypmod((Node *) expr));
+	fact->bounded = false;
+	return (Node *) result;
+}
+
+static Node *
+total_param(EpsScope *scope, Param *param, EpsFact *fact)
+{
+	if (param->paramkind != PARAM_EXTERN)
+		eps_analyze_refuse(param->location, "this parameter is not allowed beside protected rows", NULL, NULL);
+	*fact = eps_analyze_type_fact(param->paramtype, param->paramtypmod);
+	return (Node *) copyObject(param);
+}
+
+static Node *
+total_operator(EpsScope *scope, OpExpr *op, EpsFact *fact)
+{
+	set_opfuncid(op);
+	return eps_analyze_call(scope, (Expr *) op, op->opfuncid, op->args,
+							op->opresulttype, -1, op->location, fact);
+}
+
+static Node *
+total_node(EpsScope *scope, Node *node, EpsFact *fact)
+{
+	switch (nodeTag(node))
+	{
+		case T_Var:
+			return total_var(scope, (Var *) node, fact);
+		case T_Const:
+			*fact = const_fact((Const *) node);
+			return (Node *) copyObject(node);
+		case T_Param:
+			return total_param(scope, (Param *) node, fact);
+		case T_OpExpr:
+			return total_operator(scope, (OpExpr *) node, fact);
+		case T_FuncExpr:
+			{
+				FuncExpr   *func = (FuncExpr *) node;
+
+				return eps_analyze_call(scope, (Expr *) func, func->funcid, func->args,
+										func->funcresulttype, exprTypmod(node), func->location, fact);
+			}
+		case T_BoolExpr:
+			return total_bool(scope, (BoolExpr *) node, fact);
+		case T_ScalarArrayOpExpr:
+			return total_array_op(scope, (ScalarArrayOpExpr *) node, fact);
+		case T_DistinctExpr:
+			{
+				Node	   *result = total_null_if(scope, (NullIfExpr *) node, fact);
+
+				*fact = eps_analyze_type_fact(BOOLOID, -1);
+				fact->nullable = false;
+				return result;
+			}
+		case T_NullIfExpr:
+			return total_null_if(scope, (NullIfExpr *) node, fact);
+		case T_NullTest:
+			return total_null_test(scope, (NullTest *) node, fact);
+		case T_BooleanTest:
+			return total_boolean_test(scope, (BooleanTest *) node, fact);
+		case T_CaseExpr:
+			return total_case(scope, (CaseExpr *) node, fact);
+		case T_CaseTestExpr:
+			return total_case_test(scope, (CaseTestExpr *) node, fact);
+		case T_CoalesceExpr:
+			return total_coalesce(scope, (CoalesceExpr *) node, fact);
+		case T_MinMaxExpr:
+			return total_minmax(scope, (MinMaxExpr *) node, fact);
+		case T_RelabelType:
+			return total_relabel(scope, (RelabelType *) node, fact);
+		case T_CollateExpr:
+			return total_collate(scope, (CollateExpr *) node, fact);
+		case T_SubLink:
+			return total_sublink(scope, (SubLink *) node, fact);
+		default:
+			eps_analyze_refuse(exprLocation(node), "this expression is not allowed beside protected rows",
+							   "Only expressions that cannot fail on any data may read protected rows.",
+							   "See docs/analyst.md for the list; the expression may be applied to the released answer instead.");
+	}
+}
+
+/*
+ * The total form of an expression of a level that reads protected rows, and its
+ * facts.  The input is not changed.
+ */
+Node *
+eps_analyze_total(EpsScope *scope, Node *node, EpsFact *fact)
+{
+	Const	   *value;
+	Node	   *result;
+
+	if (node == NULL)
+		return NULL;
+	if (!IsA(node, Const) && eps_analyze_const_value(scope, node, &value))
+	{
+		*fact = const_fact(value);
+		return (Node *) copyObject(node);
+	}
+	result = total_node(scope, node, fact);
+	if (!IsA(node, Var))
+	{
+		fact->origin = InvalidOid;
+		if (!IsA(node, RelabelType))
+			fact->is_owner = false;
+	}
+	return result;
+}
+
+List *
+eps_analyze_total_list(EpsScope *scope, List *list)
+{
+	List	   *result = NIL;
+	ListCell   *lc;
+
+	foreach(lc, list)
+	{
+		EpsFact		ignored;
+
+		result = lappend(result, eps_analyze_total(scope, lfirst(lc), &ignored));
+	}
+	return result;
+}

@@ -1,0 +1,272 @@
+/*
+ * twins.c
+ *	  Total twins: functions that return NULL, or the nearest value, where the
+ *	  server's own would raise.  dp.clamp is for analysts too; the others are put in
+ *	  by analysis.  And the functions that only mark a place in a query.
+ */
+#include "pg/analyze/analyze.h"
+
+#include <math.h>
+
+#include "fmgr.h"
+#include "utils/builtins.h"
+#include "utils/date.h"
+#include "utils/numeric.h"
+#include "utils/timestamp.h"
+
+#define EPS_SQL_FUNCTION(name) \
+	PGDLLEXPORT Datum name(PG_FUNCTION_ARGS); \
+	PG_FUNCTION_INFO_V1(name)
+
+EPS_SQL_FUNCTION(eps_analyze_sql_clamp_int4);
+EPS_SQL_FUNCTION(eps_analyze_sql_clamp_int8);
+EPS_SQL_FUNCTION(eps_analyze_sql_clamp_numeric);
+EPS_SQL_FUNCTION(eps_analyze_sql_clamp_float8);
+EPS_SQL_FUNCTION(eps_analyze_sql_float8_mul);
+EPS_SQL_FUNCTION(eps_analyze_sql_float8_div);
+EPS_SQL_FUNCTION(eps_analyze_sql_date_trunc_timestamp);
+EPS_SQL_FUNCTION(eps_analyze_sql_date_trunc_timestamptz);
+EPS_SQL_FUNCTION(eps_analyze_sql_width_bucket_float8);
+EPS_SQL_FUNCTION(eps_analyze_sql_width_bucket_numeric);
+EPS_SQL_FUNCTION(eps_analyze_sql_timestamp);
+EPS_SQL_FUNCTION(eps_analyze_sql_timestamptz);
+EPS_SQL_FUNCTION(eps_analyze_sql_divide_int8);
+EPS_SQL_FUNCTION(eps_analyze_sql_divide_numeric);
+EPS_SQL_FUNCTION(eps_analyze_sql_divide_float8);
+EPS_SQL_FUNCTION(eps_analyze_sql_modulo_int8);
+EPS_SQL_FUNCTION(eps_analyze_sql_modulo_numeric);
+EPS_SQL_FUNCTION(eps_analyze_sql_error_bar);
+EPS_SQL_FUNCTION(eps_analyze_sql_placeholder);
+EPS_SQL_FUNCTION(eps_analyze_sql_needs_parameters);
+
+/* --- clamping ---------------------------------------------------------------------- */
+
+Datum
+eps_analyze_sql_clamp_int4(PG_FUNCTION_ARGS)
+{
+	int32		x = PG_GETARG_INT32(0);
+
+	PG_RETURN_INT32(Min(Max(x, PG_GETARG_INT32(1)), PG_GETARG_INT32(2)));
+}
+
+Datum
+eps_analyze_sql_clamp_int8(PG_FUNCTION_ARGS)
+{
+	int64		x = PG_GETARG_INT64(0);
+
+	PG_RETURN_INT64(Min(Max(x, PG_GETARG_INT64(1)), PG_GETARG_INT64(2)));
+}
+
+Datum
+eps_analyze_sql_clamp_float8(PG_FUNCTION_ARGS)
+{
+	float8		x = PG_GETARG_FLOAT8(0);
+
+	if (isnan(x))
+		PG_RETURN_NULL();
+	PG_RETURN_FLOAT8(Min(Max(x, PG_GETARG_FLOAT8(1)), PG_GETARG_FLOAT8(2)));
+}
+
+Datum
+eps_analyze_sql_clamp_numeric(PG_FUNCTION_ARGS)
+{
+	Numeric		x = PG_GETARG_NUMERIC(0);
+
+	if (numeric_is_nan(x))
+		PG_RETURN_NULL();
+	if (DatumGetBool(DirectFunctionCall2(numeric_lt, PG_GETARG_DATUM(0), PG_GETARG_DATUM(1))))
+		PG_RETURN_DATUM(PG_GETARG_DATUM(1));
+	if (DatumGetBool(DirectFunctionCall2(numeric_gt, PG_GETARG_DATUM(0), PG_GETARG_DATUM(2))))
+		PG_RETURN_DATUM(PG_GETARG_DATUM(2));
+	PG_RETURN_DATUM(PG_GETARG_DATUM(0));
+}
+
+/* --- beside protected rows ------------------------------------------------------------ */
+
+/* The server's own raise on overflow and on underflow to zero. */
+Datum
+eps_analyze_sql_float8_mul(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_FLOAT8(PG_GETARG_FLOAT8(0) * PG_GETARG_FLOAT8(1));
+}
+
+Datum
+eps_analyze_sql_float8_div(PG_FUNCTION_ARGS)
+{
+	if (PG_GETARG_FLOAT8(1) == 0)
+		PG_RETURN_NULL();
+	PG_RETURN_FLOAT8(PG_GETARG_FLOAT8(0) / PG_GETARG_FLOAT8(1));
+}
+
+/* Years before 3000 BC truncate to instants that the type cannot hold. */
+static bool
+too_early_to_truncate(Timestamp t)
+{
+	static const int64 first_day = (int64) -4999 * 366;	/* before 2000-01-01, at most */
+
+	return !TIMESTAMP_NOT_FINITE(t) && t / USECS_PER_DAY < first_day;
+}
+
+Datum
+eps_analyze_sql_date_trunc_timestamp(PG_FUNCTION_ARGS)
+{
+	if (too_early_to_truncate(PG_GETARG_TIMESTAMP(1)))
+		PG_RETURN_NULL();
+	return DirectFunctionCall2(timestamp_trunc, PG_GETARG_DATUM(0), PG_GETARG_DATUM(1));
+}
+
+Datum
+eps_analyze_sql_date_trunc_timestamptz(PG_FUNCTION_ARGS)
+{
+	if (too_early_to_truncate(PG_GETARG_TIMESTAMPTZ(1)))
+		PG_RETURN_NULL();
+	return DirectFunctionCall2(timestamptz_trunc, PG_GETARG_DATUM(0), PG_GETARG_DATUM(1));
+}
+
+/* Limits and count are constants that analysis has checked. */
+Datum
+eps_analyze_sql_width_bucket_float8(PG_FUNCTION_ARGS)
+{
+	if (isnan(PG_GETARG_FLOAT8(0)))
+		PG_RETURN_NULL();
+	return DirectFunctionCall4(width_bucket_float8, PG_GETARG_DATUM(0), PG_GETARG_DATUM(1),
+							   PG_GETARG_DATUM(2), PG_GETARG_DATUM(3));
+}
+
+Datum
+eps_analyze_sql_width_bucket_numeric(PG_FUNCTION_ARGS)
+{
+	if (numeric_is_nan(PG_GETARG_NUMERIC(0)))
+		PG_RETURN_NULL();
+	return DirectFunctionCall4(width_bucket_numeric, PG_GETARG_DATUM(0), PG_GETARG_DATUM(1),
+							   PG_GETARG_DATUM(2), PG_GETARG_DATUM(3));
+}
+
+/* A date beyond the range of timestamps becomes infinity. */
+Datum
+eps_analyze_sql_timestamp(PG_FUNCTION_ARGS)
+{
+	int			overflow;
+
+	PG_RETURN_TIMESTAMP(date2timestamp_opt_overflow(PG_GETARG_DATEADT(0), &overflow));
+}
+
+Datum
+eps_analyze_sql_timestamptz(PG_FUNCTION_ARGS)
+{
+	int			overflow;
+
+	PG_RETURN_TIMESTAMPTZ(date2timestamptz_opt_overflow(PG_GETARG_DATEADT(0), &overflow));
+}
+
+/* --- above a release -------------------------------------------------------------------- */
+
+static void
+warn_division(void)
+{
+	ereport(WARNING,
+			(errcode(ERRCODE_DIVISION_BY_ZERO),
+			 errmsg("division by a noisy zero gives NULL"),
+			 errhint("Divide by nullif(answer, 0), or use avg.")));
+}
+
+Datum
+eps_analyze_sql_divide_int8(PG_FUNCTION_ARGS)
+{
+	int64		a = PG_GETARG_INT64(0);
+	int64		b = PG_GETARG_INT64(1);
+
+	if (b == 0 || (b == -1 && a == PG_INT64_MIN))
+	{
+		warn_division();
+		PG_RETURN_NULL();
+	}
+	PG_RETURN_INT64(a / b);
+}
+
+Datum
+eps_analyze_sql_modulo_int8(PG_FUNCTION_ARGS)
+{
+	int64		b = PG_GETARG_INT64(1);
+
+	if (b == 0)
+	{
+		warn_division();
+		PG_RETURN_NULL();
+	}
+	PG_RETURN_INT64(b == -1 ? 0 : PG_GETARG_INT64(0) % b);
+}
+
+static Datum
+numeric_twin(FunctionCallInfo fcinfo, PGFunction function)
+{
+	bool		error = false;
+	Numeric		result;
+
+	if (function == numeric_div)
+		result = numeric_div_opt_error(PG_GETARG_NUMERIC(0), PG_GETARG_NUMERIC(1), &error);
+	else
+		result = numeric_mod_opt_error(PG_GETARG_NUMERIC(0), PG_GETARG_NUMERIC(1), &error);
+	if (error)
+	{
+		warn_division();
+		PG_RETURN_NULL();
+	}
+	PG_RETURN_NUMERIC(result);
+}
+
+Datum
+eps_analyze_sql_divide_numeric(PG_FUNCTION_ARGS)
+{
+	return numeric_twin(fcinfo, numeric_div);
+}
+
+Datum
+eps_analyze_sql_modulo_numeric(PG_FUNCTION_ARGS)
+{
+	return numeric_twin(fcinfo, numeric_mod);
+}
+
+Datum
+eps_analyze_sql_divide_float8(PG_FUNCTION_ARGS)
+{
+	if (PG_GETARG_FLOAT8(1) == 0)
+	{
+		warn_division();
+		PG_RETURN_NULL();
+	}
+	PG_RETURN_FLOAT8(PG_GETARG_FLOAT8(0) / PG_GETARG_FLOAT8(1));
+}
+
+/* --- places in a query --------------------------------------------------------------------- */
+
+Datum
+eps_analyze_sql_error_bar(PG_FUNCTION_ARGS)
+{
+	ereport(ERROR,
+			(errcode(EPS_ERRCODE_REFUSED),
+			 errmsg("error bars exist for aggregates over protected relations only"),
+			 errhint("Write, for example, dp.interval_low(count(*)) beside the aggregate, in the same query.")));
+	PG_RETURN_NULL();
+}
+
+/* Reached only where a release was not made into its node: fail closed. */
+Datum
+eps_analyze_sql_placeholder(PG_FUNCTION_ARGS)
+{
+	ereport(ERROR,
+			(errcode(EPS_ERRCODE_REFUSED),
+			 errmsg("this function is internal to pg_epsilon")));
+	PG_RETURN_NULL();
+}
+
+Datum
+eps_analyze_sql_needs_parameters(PG_FUNCTION_ARGS)
+{
+	ereport(ERROR,
+			(errcode(EPS_ERRCODE_REFUSED),
+			 errmsg("this release needs the values of its parameters when it is planned"),
+			 errdetail("A parameter decides a bound or a domain."),
+			 errhint("SET plan_cache_mode = auto.")));
+	PG_RETURN_NULL();
+}

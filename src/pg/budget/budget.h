@@ -1,0 +1,109 @@
+/*
+ * budget.h
+ *	  The book of accounts in shared memory, reservation of an answer's charge,
+ *	  and the ledger writer, the one process that writes ledger tables.
+ *
+ * Promises (MUST NOT form):
+ * - an admission MUST NOT return before its charge is on disk;
+ * - an owner's spent rho and delta MUST NOT exceed their limit, however many
+ *   sessions run;
+ * - from the first reservation until the writer's answer the caller MUST NOT be
+ *   interrupted: every reservation becomes an entry or the server restarts;
+ * - nothing of this room MUST ever give budget back.
+ *
+ * Locks, in order: the data set's admission lock, the book lock, a queue lock.
+ * No allocation, input or output, or ereport under a spinlock.
+ */
+#ifndef EPS_PG_BUDGET_H
+#define EPS_PG_BUDGET_H
+
+#include "pg/common/common.h"
+#include "pg/policy/policy.h"
+
+extern void eps_budget_init(void);	/* settings, shared memory, hooks; from _PG_init */
+
+/* Checks that charges can be made durable here at all: not a standby, fsync and
+ * full_page_writes on. ERROR PV006 otherwise. */
+extern void eps_budget_check_durable(void);
+
+/* An open book of one data set, valid in this backend until transaction end. */
+typedef struct EpsBook EpsBook;
+
+/*
+ * Opens a data set's book: starts the ledger writer of this database if none
+ * runs, waits until the book is loaded.  ERROR PV006, PV012.
+ */
+extern EpsBook *eps_budget_open(int32 dataset_id);
+
+/* Account key of an owner: SipHash-128 of canonical bytes under the data set's secret. */
+typedef struct EpsOwnerKey
+{
+	uint64		lo;
+	uint64		hi;
+} EpsOwnerKey;
+
+extern void eps_budget_owner_key(EpsOwnerKey *out, const EpsBook *book, const uint8 *bytes, Size len);
+
+#define EPS_ACCOUNT_NONE ((uint32) 0xFFFFFFFF)
+
+/* Account numbers of keys; EPS_ACCOUNT_NONE for owners not enrolled yet. No lock
+ * needed: the directory only grows. Prefetches in batches. */
+extern void eps_budget_lookup(const EpsBook *book, uint32 *account, const EpsOwnerKey *key, int n);
+
+/* Number of accounts that a book may hold (public) */
+extern uint32 eps_budget_capacity(const EpsBook *book);
+
+/* --- quota (rule 20) ----------------------------------------------------- */
+
+typedef struct EpsQuotaClaim
+{
+	int32		dataset_id;
+	Oid			role;			/* EpsGrant.role */
+	uint64		quota_units;	/* EpsGrant.quota_units */
+	uint64		units;			/* worst case of the release */
+	uint64		delta_units;
+} EpsQuotaClaim;
+
+/* Books all claims of a statement, or none: ERROR PV003. Never returned. */
+extern void eps_budget_take_quota(const EpsQuotaClaim *claims, int n);
+
+/* Worst-case units that a role has used, and of all releases of a data set. */
+extern uint64 eps_budget_quota_used(int32 dataset_id, Oid role);
+
+/* --- admission ----------------------------------------------------------- */
+
+/* One owner who takes part. Every owner appears once. */
+typedef struct EpsCandidate
+{
+	uint32		account;		/* or EPS_ACCOUNT_NONE: then enrolled here */
+	uint16		level;			/* ladder level of the charge; 0 = nothing */
+	uint16		delta_level;
+	EpsOwnerKey key;			/* read only where account is EPS_ACCOUNT_NONE */
+} EpsCandidate;
+
+typedef struct EpsAdmission
+{
+	Oid			role;			/* analyst */
+	int			purpose;		/* 0..31, or -1 */
+	uint16		worst_level;
+	uint16		worst_delta_level;
+	const char *purpose_name;	/* NULL if none */
+	const char *statement;		/* for auditors: the text of the query */
+	const char *mechanism;		/* for auditors */
+} EpsAdmission;
+
+/*
+ * Admits an answer: under the admission lock decides for each candidate, in
+ * order, whether its consent stands and its charge fits, charges it, and sets
+ * bit i of admitted (caller's, (n + 7) / 8 bytes, zeroed) if it takes part; then
+ * waits until the writer has the charge on disk.  A candidate that does not fit,
+ * or for whom the book has no room, is left out silently.
+ *
+ * Everything that can fail is done before the first reservation.  Returns the
+ * entry's sequence number.  ERROR PV006 when the commit failed: then the charge
+ * stays booked and nothing may be answered.
+ */
+extern int64 eps_budget_admit(EpsBook *book, const EpsAdmission *admission,
+							  const EpsCandidate *candidate, uint64 n, uint8 *admitted);
+
+#endif							/* EPS_PG_BUDGET_H */

@@ -1,0 +1,360 @@
+/*
+ * budget_internal.h
+ *	  What the files of pg/budget share: the layout of the book in shared
+ *	  memory, the ring of messages to the ledger writer, and their locks.
+ *
+ * Who may touch what:
+ * - region table, writer table, arena: book lock;
+ * - accounts, directory, messages not yet published, next_expiry: the region's
+ *	 admission lock (look-ups read the directory without it: it only grows);
+ * - head and tail of a ring, orders, sequence numbers, tickets: the mutex of the
+ *	 database's writer slot;
+ * - quotas: quota lock.
+ */
+#ifndef EPS_PG_BUDGET_INTERNAL_H
+#define EPS_PG_BUDGET_INTERNAL_H
+
+#include "pg/budget/budget.h"
+
+#include "access/htup.h"
+#include "access/tupdesc.h"
+#include "datatype/timestamp.h"
+#include "port/atomics.h"
+#include "storage/condition_variable.h"
+#include "storage/latch.h"
+#include "storage/lwlock.h"
+#include "storage/s_lock.h"
+#include "storage/spin.h"
+#include "utils/tuplestore.h"
+
+#define EPS_BOOK_MAX_REGIONS	64
+#define EPS_BOOK_MAX_QUOTAS		1024
+#define EPS_BOOK_MAX_TEXT		((Size) 256 * 1024) /* texts of one message, bytes */
+
+/* --- accounts -------------------------------------------------------------- */
+
+/*
+ * State of an account.  32 bytes, so that none crosses a cache line.  The limit
+ * is always filled in.  Purposes without a bit in consent_set follow the data
+ * set's default.
+ */
+typedef struct EpsAccount
+{
+	uint64		spent;			/* 2^-60 rho (epsilon if pure) */
+	uint64		spent_delta;	/* 2^-60 delta */
+	uint64		limit;
+	uint32		consent_set;	/* purposes on which the owner has spoken */
+	uint32		consent;		/* what they said */
+} EpsAccount;
+
+typedef struct EpsQuota
+{
+	Oid			role;
+	uint64		units;
+	uint64		delta_units;
+} EpsQuota;
+
+typedef enum EpsRegionState
+{
+	EPS_REGION_FREE = 0,
+	EPS_REGION_LOADING,
+	EPS_REGION_READY,
+	EPS_REGION_FAILED
+} EpsRegionState;
+
+/* Why a book could not be loaded. */
+typedef enum EpsLoadFailure
+{
+	EPS_LOAD_OK = 0,
+	EPS_LOAD_NO_ROOM,			/* does not fit under dp.max_owners */
+	EPS_LOAD_NO_SECRET,			/* no row in dp_book.secret */
+	EPS_LOAD_WRONG_KEY,			/* the wrapping key does not open it */
+	EPS_LOAD_BAD_ACCOUNTS,		/* account chunks have a hole, or an owner is missing */
+	EPS_LOAD_BAD_ENTRY,			/* a charge is malformed; failed_seq names it */
+	EPS_LOAD_ERROR				/* an error, told in the server log */
+} EpsLoadFailure;
+
+/* One data set's part of the book. */
+typedef struct EpsRegion
+{
+	Oid			database;
+	int32		dataset_id;
+	EpsRegionState state;
+	EpsLoadFailure failure;
+	int64		failed_seq;
+	uint64		generation;		/* a new one each time the region is made */
+	Size		offset;			/* in the arena */
+	Size		size;
+	uint32		capacity;
+	uint64		slot_mask;
+	uint64		ring_words;
+	uint64		cap_units;
+	uint64		delta_units;
+	uint64		standard_units;
+	uint8		owner_secret[16];
+
+	pg_atomic_uint32 naccounts;
+	TimestampTz next_expiry;	/* of the consent that ends next */
+	uint64		consent_version;	/* changes with every change of consent */
+
+	uint64		head;			/* words ever published */
+	uint64		tail;			/* words ever booked */
+
+	uint32		stored_accounts;	/* of which account_chunk rows are on disk; writer only */
+
+	int			nquotas;
+	uint64		total_units;	/* worst cases of all releases */
+	uint64		total_delta_units;
+	EpsQuota	quota[EPS_BOOK_MAX_QUOTAS];
+} EpsRegion;
+
+/* --- the writer's slot, one a database -------------------------------------- */
+
+typedef struct EpsWriter
+{
+	Oid			database;		/* InvalidOid: free */
+	slock_t		mutex;
+	ConditionVariable answered; /* broadcast whenever something below changed */
+	pid_t		pid;			/* 0: none runs */
+	Latch	   *latch;
+	uint64		incarnation;	/* writers that ever ran */
+	TimestampTz starting_since; /* 0: nobody is starting one */
+	bool		leave;			/* its database is needed */
+
+	uint64		asked;			/* requests to look after loading, expiry, retry */
+	uint64		served;
+	uint64		failures;		/* batches and loads that failed */
+
+	Oid			book;			/* schema dp_book that the regions stand for */
+	int64		next_seq;		/* 0: not known yet */
+	int64		booked_seq;		/* all entries up to here are on disk */
+	uint64		next_order;
+} EpsWriter;
+
+typedef enum EpsTicketStatus
+{
+	EPS_TICKET_WAITING,
+	EPS_TICKET_BOOKED,
+	EPS_TICKET_FAILED
+} EpsTicketStatus;
+
+/* Where a backend waits for the answer to its message; by process number. */
+typedef struct EpsTicket
+{
+	uint64		order;
+	EpsTicketStatus status;
+} EpsTicket;
+
+typedef struct EpsBookControl
+{
+	LWLockPadded *locks;		/* book, quota, then one a region */
+	char	   *arena;
+	Size		arena_size;
+	uint64		next_generation;
+	EpsTicket  *tickets;
+	EpsWriter	writer[EPS_BOOK_MAX_REGIONS];
+	EpsRegion	region[EPS_BOOK_MAX_REGIONS];
+} EpsBookControl;
+
+extern EpsBookControl *eps_budget_control;	/* shared memory; NULL outside */
+
+#define EPS_BOOK_LOCK	(&eps_budget_control->locks[0].lock)
+#define EPS_QUOTA_LOCK	(&eps_budget_control->locks[1].lock)
+#define EPS_REGION_LOCK(which) \
+	(&eps_budget_control->locks[2 + ((which) - eps_budget_control->region)].lock)
+
+#define EPS_BOOK_NLOCKS (2 + EPS_BOOK_MAX_REGIONS)
+
+/* --- an open book: pointers into a region ------------------------------------ */
+
+struct EpsBook
+{
+	EpsRegion  *region;
+	EpsWriter  *writer;
+	uint64		generation;
+	int32		dataset_id;
+	uint32		capacity;
+	uint64		slot_mask;
+	uint64		ring_words;
+	EpsOwnerKey *keys;
+	EpsAccount *accounts;
+	pg_atomic_uint64 *slots;	/* tag << 32 | account + 1; 0 = empty */
+	uint64	   *ring;
+};
+
+/* book.c */
+extern Size eps_budget_shmem_size(void);
+extern void eps_budget_shmem_attach(void);
+extern void eps_budget_view(EpsBook *book, EpsRegion *region, EpsWriter *writer);
+extern EpsRegion *eps_budget_region_find(Oid database, int32 dataset_id);
+extern EpsRegion *eps_budget_region_make(Oid database, const EpsDataset *dataset);
+extern void eps_budget_region_fail(EpsRegion *region, EpsLoadFailure failure, int64 seq);
+extern void eps_budget_region_ready(EpsRegion *region);
+extern void eps_budget_forget_regions(Oid database);
+extern EpsWriter *eps_budget_writer_slot(Oid database, bool make);
+extern void eps_budget_forget_database(Oid database);
+extern uint32 eps_budget_find_account(const EpsBook *book, const EpsOwnerKey *key);
+extern uint32 eps_budget_enrol(const EpsBook *book, const EpsOwnerKey *key);
+
+/* --- messages to the writer --------------------------------------------------- */
+
+typedef enum EpsMessageKind
+{
+	EPS_MESSAGE_RELEASE = 1,
+	EPS_MESSAGE_LIMIT,
+	EPS_MESSAGE_CONSENT
+} EpsMessageKind;
+
+#define EPS_NO_TEXT ((uint32) 0xFFFFFFFF)
+
+enum
+{
+	EPS_TEXT_STATEMENT = 0,		/* releases */
+	EPS_TEXT_MECHANISM,
+	EPS_TEXT_PURPOSE,
+	EPS_TEXT_ROLE,				/* the analyst; or who set a limit or consent */
+	EPS_NTEXTS
+};
+
+/*
+ * In the ring a message is this head, its texts, then one word a charge:
+ * account << 32 | level << 16 | delta_level.
+ */
+typedef struct EpsMessage
+{
+	uint64		words;			/* of the whole message */
+	uint64		order;
+	int64		seq;			/* 0: no entry */
+	TimestampTz at;
+	int32		kind;
+	int32		procno;			/* who waits */
+	Oid			role;
+	uint16		level;
+	uint16		delta_level;
+	uint32		naccounts;		/* in the book, after this message */
+	uint32		ncharges;
+	uint32		text_len[EPS_NTEXTS];
+	EpsOwnerKey key;			/* of limit and consent */
+	uint64		units;
+	TimestampTz until;
+	int32		purpose;
+	int32		granted;
+} EpsMessage;
+
+#define EPS_MESSAGE_WORDS (sizeof(EpsMessage) / sizeof(uint64))
+
+StaticAssertDecl(sizeof(EpsMessage) % sizeof(uint64) == 0, "messages are whole words");
+
+/* ring.c */
+extern uint64 eps_budget_text_words(EpsMessage *message, const char *const text[EPS_NTEXTS]);
+extern uint64 eps_budget_ring_free(const EpsBook *book);
+extern void eps_budget_ring_get(const EpsBook *book, uint64 at, void *out, Size len);
+extern void eps_budget_ring_text(const EpsBook *book, uint64 at, const EpsMessage *message, char *text[EPS_NTEXTS]);
+extern uint64 eps_budget_ring_charges(const EpsMessage *message, uint64 at);
+extern void eps_budget_publish(const EpsBook *book, EpsMessage *message, const char *const text[EPS_NTEXTS]);
+
+static inline uint64
+eps_budget_ring_index(const EpsBook *book, uint64 position)
+{
+	return position % book->ring_words;
+}
+
+/* wait.c */
+extern void eps_budget_enter(const EpsBook *book, uint64 words);
+extern void eps_budget_wait_booked(const EpsBook *book, const EpsMessage *message);
+
+/* start.c */
+extern void eps_budget_writer_ensure(EpsWriter *writer);
+extern bool eps_budget_writer_attend(EpsWriter *writer);
+extern void eps_budget_writer_wake(EpsWriter *writer);
+extern void eps_budget_writer_leave(Oid database);
+
+/* writer.c */
+extern PGDLLEXPORT void eps_budget_writer_main(Datum arg);
+
+/* load.c */
+extern void eps_budget_load_all(EpsWriter *writer, MemoryContext turn);
+extern void eps_budget_resume(EpsWriter *writer);
+extern void eps_budget_refresh_consent(EpsWriter *writer, MemoryContext turn);
+
+/* fold.c: SPI connected, a snapshot active */
+typedef struct EpsConsentRow
+{
+	uint32		account;
+	int			purpose;
+	bool		granted;
+	TimestampTz until;
+} EpsConsentRow;
+
+extern bool eps_budget_fold(int32 dataset_id, EpsAccount *accounts, uint32 naccounts, int64 *bad_seq);
+extern bool eps_budget_load_limits(const EpsBook *book);
+extern bool eps_budget_load_quotas(const EpsBook *book);
+extern bool eps_budget_read_consents(const EpsBook *book, bool only_ending, EpsConsentRow **rows, Size *nrows);
+extern void eps_budget_apply_consents(const EpsBook *book, const EpsConsentRow *rows, Size nrows, TimestampTz now);
+extern void eps_budget_set_consent(const EpsBook *book, uint32 account, int purpose, bool granted,
+								   TimestampTz until, TimestampTz now);
+extern uint32 eps_budget_read_chunks(int32 dataset_id, uint32 capacity,
+									 bool (*add) (void *context, const EpsOwnerKey *key), void *context);
+
+#define EPS_CHUNKS_BAD ((uint32) 0xFFFFFFFF)
+
+/* commit.c */
+extern void eps_budget_store_message(const EpsBook *book, const EpsMessage *message, uint64 at);
+extern void eps_budget_store_accounts(const EpsBook *book, uint32 from, uint32 to);
+
+/* bitmap.c */
+typedef void (*EpsBitmapVisit) (void *context, uint32 first, uint32 last);
+
+extern bool eps_budget_bitmap_read(const uint8 *bytes, Size len, uint32 limit,
+								   EpsBitmapVisit visit, void *context);
+extern bytea *eps_budget_bitmap_build(uint32 *accounts, uint32 n, uint32 limit);
+
+/* key.c */
+extern void eps_budget_key_load(void);
+extern void eps_budget_key_check(void);
+extern void eps_budget_secret_seal(bytea **wrapped, int32 dataset_id, const char *name);
+extern bool eps_budget_secret_open(uint8 owner_secret[16], const bytea *wrapped,
+								   int32 dataset_id, const char *name);
+
+/* quota.c; quota lock held, or the region is still loading */
+extern void eps_budget_quota_add(EpsRegion *region, Oid role, uint64 units, uint64 delta_units);
+
+/* settings, init.c */
+extern int	eps_budget_max_owners;
+extern int	eps_budget_writer_idle;
+extern char *eps_budget_key_file;
+extern char *eps_budget_key_command;
+
+/* sql_owner.c, for sql_audit.c */
+extern const EpsDataset *eps_budget_dataset_argument(const char *name);
+extern void eps_budget_owner_argument(EpsOwnerKey *out, const EpsBook *book, EpsKeyFamily family,
+									  Oid type, Datum owner);
+
+/* verify.c */
+extern void eps_budget_verify(int32 dataset_id, Tuplestorestate *out, TupleDesc desc);
+
+/* query.c: small helpers over SPI */
+typedef bool (*EpsRowVisit) (void *context, HeapTuple row, TupleDesc desc);
+
+extern void eps_budget_spi_begin(bool new_transaction);
+extern void eps_budget_spi_end(bool new_transaction);
+extern bool eps_budget_has_tables(void);
+extern void eps_budget_check_tables(void);
+extern int64 eps_budget_query_int64(const char *sql, int nargs, const Oid *types, const Datum *values,
+									int64 otherwise);
+extern bool eps_budget_each_row(const char *sql, int nargs, const Oid *types, const Datum *values,
+								EpsRowVisit visit, void *context);
+extern Datum eps_budget_column(HeapTuple row, TupleDesc desc, int column);
+
+/*
+ * Points at which a test build waits or fails; nothing in a shipped library.
+ */
+#ifdef EPS_TEST_BUILD
+extern void eps_budget_test_point(const char *name);
+extern void eps_budget_test_init(void);
+#define EPS_TEST_POINT(name) eps_budget_test_point(name)
+#else
+#define EPS_TEST_POINT(name) ((void) 0)
+#endif
+
+#endif							/* EPS_PG_BUDGET_INTERNAL_H */

@@ -1,0 +1,285 @@
+/*
+ * commit.c
+ *	  What the writer puts in the ledger's tables, in the transaction at hand.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "pg/budget/budget_internal.h"
+
+#define CHUNK_ACCOUNTS 65536	/* keys in one account_chunk row, at most */
+#define GUESSES 1024
+
+typedef enum Statement
+{
+	INSERT_ENTRY,
+	INSERT_CHARGE,
+	INSERT_CHUNK,
+	END_LIMIT,
+	INSERT_LIMIT,
+	END_CONSENT,
+	INSERT_CONSENT,
+	NSTATEMENTS
+} Statement;
+
+typedef struct StatementText
+{
+	const char *sql;
+	int			nargs;
+	Oid			types[11];
+} StatementText;
+
+static const StatementText statements[NSTATEMENTS] = {
+	[INSERT_ENTRY] = {
+		"INSERT INTO dp_book.entry (seq, at, dataset_id, kind, role, analyst, purpose, statement, mechanism, level, delta_level) "
+		"VALUES ($1, $2, $3, 'release', $4, $5, $6, $7, $8, $9, $10)",
+		10, {INT8OID, TIMESTAMPTZOID, INT4OID, REGROLEOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, INT2OID, INT2OID}
+	},
+	[INSERT_CHARGE] = {
+		"INSERT INTO dp_book.charge (seq, level, delta_level, owners) VALUES ($1, $2, $3, $4)",
+		4, {INT8OID, INT2OID, INT2OID, BYTEAOID}
+	},
+	[INSERT_CHUNK] = {
+		"INSERT INTO dp_book.account_chunk (dataset_id, first_account, keys) VALUES ($1, $2, $3)",
+		3, {INT4OID, INT4OID, BYTEAOID}
+	},
+	[END_LIMIT] = {
+		"UPDATE dp_book.owner_limit SET valid_to = $3, ended_by = $4 "
+		"WHERE dataset_id OPERATOR(pg_catalog.=) $1 AND owner_key OPERATOR(pg_catalog.=) $2 AND valid_to IS NULL",
+		4, {INT4OID, BYTEAOID, TIMESTAMPTZOID, TEXTOID}
+	},
+	[INSERT_LIMIT] = {
+		"INSERT INTO dp_book.owner_limit (dataset_id, owner_key, valid_from, set_by, units) VALUES ($1, $2, $3, $4, $5)",
+		5, {INT4OID, BYTEAOID, TIMESTAMPTZOID, TEXTOID, INT8OID}
+	},
+	[END_CONSENT] = {
+		"UPDATE dp_book.consent SET valid_to = $3, ended_by = $4 "
+		"WHERE dataset_id OPERATOR(pg_catalog.=) $1 AND owner_key OPERATOR(pg_catalog.=) $2 "
+		"AND purpose_no OPERATOR(pg_catalog.=) $5 AND valid_to IS NULL",
+		5, {INT4OID, BYTEAOID, TIMESTAMPTZOID, TEXTOID, INT2OID}
+	},
+	[INSERT_CONSENT] = {
+		"INSERT INTO dp_book.consent (dataset_id, owner_key, valid_from, set_by, purpose_no, granted, until) "
+		"VALUES ($1, $2, $3, $4, $5, $6, $7)",
+		7, {INT4OID, BYTEAOID, TIMESTAMPTZOID, TEXTOID, INT2OID, BOOLOID, TIMESTAMPTZOID}
+	}
+};
+
+/* Plans of this process; the plan cache follows changes of the tables. */
+static SPIPlanPtr plans[NSTATEMENTS];
+
+static void
+run(Statement statement, Datum *values, const char *nulls, int expected)
+{
+	const StatementText *text = &statements[statement];
+
+	if (plans[statement] == NULL)
+	{
+		SPIPlanPtr	plan = SPI_prepare(text->sql, text->nargs, (Oid *) text->types);
+
+		EPS_ENSURE(plan != NULL && SPI_keepplan(plan) == 0, "a statement of the writer cannot be prepared");
+		plans[statement] = plan;
+	}
+	EPS_ENSURE(SPI_execute_plan(plans[statement], values, nulls, false, 0) == expected,
+			   "a statement of the writer failed");
+}
+
+static Datum
+text_datum(const char *text, char *null)
+{
+	*null = text == NULL ? 'n' : ' ';
+	return text == NULL ? (Datum) 0 : CStringGetTextDatum(text);
+}
+
+static Datum
+bytes_datum(const void *bytes, Size len)
+{
+	bytea	   *out = palloc(VARHDRSZ + len);
+
+	SET_VARSIZE(out, VARHDRSZ + len);
+	memcpy(VARDATA(out), bytes, len);
+	return PointerGetDatum(out);
+}
+
+/* --- accounts ------------------------------------------------------------------------ */
+
+/* Keys of accounts [from, to). They were published before, and never change. */
+void
+eps_budget_store_accounts(const EpsBook *book, uint32 from, uint32 to)
+{
+	while (from < to)
+	{
+		uint32		n = Min(to - from, CHUNK_ACCOUNTS);
+		Datum		values[3] = {Int32GetDatum(book->dataset_id), Int32GetDatum((int32) from),
+			bytes_datum(&book->keys[from], (Size) n * sizeof(EpsOwnerKey))};
+
+		run(INSERT_CHUNK, values, NULL, SPI_OK_INSERT);
+		pfree(DatumGetPointer(values[2]));
+		from += n;
+	}
+}
+
+/* --- a release ----------------------------------------------------------------------- */
+
+static void
+store_entry(const EpsMessage *message, int32 dataset_id, char *const text[EPS_NTEXTS])
+{
+	char		nulls[11] = "          ";
+	Datum		values[10] = {
+		Int64GetDatum(message->seq), TimestampTzGetDatum(message->at), Int32GetDatum(dataset_id),
+		ObjectIdGetDatum(message->role),
+		text_datum(text[EPS_TEXT_ROLE], &nulls[4]), text_datum(text[EPS_TEXT_PURPOSE], &nulls[5]),
+		text_datum(text[EPS_TEXT_STATEMENT], &nulls[6]), text_datum(text[EPS_TEXT_MECHANISM], &nulls[7]),
+		Int16GetDatum((int16) message->level), Int16GetDatum((int16) message->delta_level)
+	};
+
+	run(INSERT_ENTRY, values, nulls, SPI_OK_INSERT);
+}
+
+/* Owners of one pair of levels. */
+typedef struct LevelGroup
+{
+	uint32		pair;			/* level << 16 | delta level */
+	uint32		n;
+	uint32	   *accounts;		/* a stretch of one array for all groups */
+} LevelGroup;
+
+typedef struct Grouping
+{
+	int			ngroups;
+	int			size;
+	LevelGroup *groups;
+	uint32	   *accounts;
+	uint16		guess[GUESSES];	/* group last seen under a hash of its pair */
+} Grouping;
+
+static int
+group_of(Grouping *g, uint32 pair)
+{
+	uint16	   *guess = &g->guess[(pair ^ pair >> 13) % GUESSES];
+
+	if (g->groups[*guess].pair == pair)
+		return *guess;
+	for (int i = 0; i < g->ngroups; i++)
+	{
+		if (g->groups[i].pair == pair)
+			return *guess = (uint16) i;
+	}
+	if (g->ngroups == g->size)
+	{
+		g->size *= 2;
+		g->groups = repalloc(g->groups, (Size) g->size * sizeof(LevelGroup));
+	}
+	g->groups[g->ngroups] = (LevelGroup) {.pair = pair};
+	return *guess = (uint16) g->ngroups++;
+}
+
+/* Counting sort of the charges by pair of levels. */
+static void
+group_charges(Grouping *g, const EpsBook *book, const EpsMessage *message, uint64 at)
+{
+	uint64		index = eps_budget_ring_index(book, at);
+	uint32	   *next;
+	uint16	   *group = palloc_extended((Size) message->ncharges * sizeof(uint16), MCXT_ALLOC_HUGE);
+
+	g->size = 64;
+	g->groups = palloc0((Size) g->size * sizeof(LevelGroup));
+	g->accounts = palloc_extended((Size) message->ncharges * sizeof(uint32), MCXT_ALLOC_HUGE);
+	for (uint32 i = 0; i < message->ncharges; i++)
+	{
+		group[i] = (uint16) group_of(g, (uint32) book->ring[index]);
+		g->groups[group[i]].n++;
+		index = index + 1 == book->ring_words ? 0 : index + 1;
+	}
+	next = g->accounts;
+	for (int i = 0; i < g->ngroups; i++)
+	{
+		g->groups[i].accounts = next;
+		next += g->groups[i].n;
+		g->groups[i].n = 0;
+	}
+	index = eps_budget_ring_index(book, at);
+	for (uint32 i = 0; i < message->ncharges; i++)
+	{
+		LevelGroup *to = &g->groups[group[i]];
+
+		to->accounts[to->n++] = (uint32) (book->ring[index] >> 32);
+		index = index + 1 == book->ring_words ? 0 : index + 1;
+	}
+	pfree(group);
+}
+
+static void
+store_release(const EpsBook *book, const EpsMessage *message, uint64 at, char *const text[EPS_NTEXTS])
+{
+	Grouping	g = {0};
+
+	store_entry(message, book->dataset_id, text);
+	if (message->ncharges == 0)
+		return;
+	group_charges(&g, book, message, eps_budget_ring_charges(message, at));
+	for (int i = 0; i < g.ngroups; i++)
+	{
+		Datum		values[4] = {Int64GetDatum(message->seq),
+			Int16GetDatum((int16) (g.groups[i].pair >> 16)), Int16GetDatum((int16) (g.groups[i].pair & 0xFFFF)),
+			PointerGetDatum(eps_budget_bitmap_build(g.groups[i].accounts, g.groups[i].n, message->naccounts))};
+
+		run(INSERT_CHARGE, values, NULL, SPI_OK_INSERT);
+	}
+}
+
+/* --- an owner's limit or consent -------------------------------------------------------- */
+
+static void
+store_limit(const EpsBook *book, const EpsMessage *message, const char *set_by)
+{
+	Datum		values[5] = {Int32GetDatum(book->dataset_id), bytes_datum(&message->key, sizeof(message->key)),
+		TimestampTzGetDatum(message->at), CStringGetTextDatum(set_by), Int64GetDatum((int64) message->units)};
+
+	run(END_LIMIT, values, NULL, SPI_OK_UPDATE);
+	run(INSERT_LIMIT, values, NULL, SPI_OK_INSERT);
+}
+
+static void
+store_consent(const EpsBook *book, const EpsMessage *message, const char *set_by)
+{
+	char		nulls[8] = "       ";
+	Datum		values[7] = {Int32GetDatum(book->dataset_id), bytes_datum(&message->key, sizeof(message->key)),
+		TimestampTzGetDatum(message->at), CStringGetTextDatum(set_by), Int16GetDatum((int16) message->purpose),
+		BoolGetDatum(message->granted != 0), TimestampTzGetDatum(message->until)};
+
+	if (message->until == DT_NOEND)
+		nulls[6] = 'n';
+	run(END_CONSENT, values, NULL, SPI_OK_UPDATE);
+	run(INSERT_CONSENT, values, nulls, SPI_OK_INSERT);
+}
+
+/* Stores the message that stands at `at` of the ring. SPI connected. */
+void
+eps_budget_store_message(const EpsBook *book, const EpsMessage *message, uint64 at)
+{
+	MemoryContext work = AllocSetContextCreate(CurrentMemoryContext, "pg_epsilon message", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(work);
+	char	   *text[EPS_NTEXTS];
+
+	eps_budget_ring_text(book, at, message, text);
+	switch ((EpsMessageKind) message->kind)
+	{
+		case EPS_MESSAGE_RELEASE:
+			store_release(book, message, at, text);
+			break;
+		case EPS_MESSAGE_LIMIT:
+			store_limit(book, message, text[EPS_TEXT_ROLE]);
+			break;
+		case EPS_MESSAGE_CONSENT:
+			store_consent(book, message, text[EPS_TEXT_ROLE]);
+			break;
+	}
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(work);
+}

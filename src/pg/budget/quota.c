@@ -1,0 +1,114 @@
+/*
+ * quota.c
+ *	  What analysts have used of their quotas, in worst-case units (rule 20):
+ *	  booked all or none, before anything is read, never returned.
+ */
+#include "postgres.h"
+
+#include "pg/budget/budget_internal.h"
+
+/* Quota lock held. NULL if the role has none and none may be made. */
+static EpsQuota *
+find_quota(EpsRegion *region, Oid role, bool make)
+{
+	EpsQuota   *q;
+
+	for (int i = 0; i < region->nquotas; i++)
+		if (region->quota[i].role == role)
+			return &region->quota[i];
+	if (!make || region->nquotas >= EPS_BOOK_MAX_QUOTAS)
+		return NULL;
+	q = &region->quota[region->nquotas++];
+	q->role = role;
+	q->units = 0;
+	q->delta_units = 0;
+	return q;
+}
+
+void
+eps_budget_quota_add(EpsRegion *region, Oid role, uint64 units, uint64 delta_units)
+{
+	EpsQuota   *q = find_quota(region, role, true);
+
+	if (q != NULL)
+	{
+		q->units = eps_base_add_sat_u64(q->units, units);
+		q->delta_units = eps_base_add_sat_u64(q->delta_units, delta_units);
+	}
+	region->total_units = eps_base_add_sat_u64(region->total_units, units);
+	region->total_delta_units = eps_base_add_sat_u64(region->total_delta_units, delta_units);
+}
+
+/* What the claims before this one would add to the same quota. */
+static uint64
+claimed_before(const EpsQuotaClaim *claims, int i)
+{
+	uint64		sum = 0;
+
+	for (int j = 0; j < i; j++)
+		if (claims[j].dataset_id == claims[i].dataset_id && claims[j].role == claims[i].role)
+			sum = eps_base_add_sat_u64(sum, claims[j].units);
+	return sum;
+}
+
+/* Quota lock held. */
+static bool
+claim_fits(EpsRegion *region, const EpsQuotaClaim *claims, int i)
+{
+	EpsQuota   *q = find_quota(region, claims[i].role, true);
+	uint64		used;
+
+	if (q == NULL)
+		return false;
+	if (claims[i].quota_units == PG_UINT64_MAX)
+		return true;
+	used = eps_base_add_sat_u64(q->units, claimed_before(claims, i));
+	return used <= claims[i].quota_units && claims[i].units <= claims[i].quota_units - used;
+}
+
+static void
+raise_quota(const EpsQuotaClaim *claim)
+{
+	const EpsDataset *dataset = eps_policy_dataset(claim->dataset_id);
+
+	ereport(ERROR,
+			(errcode(EPS_ERRCODE_QUOTA),
+			 errmsg("quota on data set \"%s\" is used up", dataset ? dataset->name : "?"),
+			 errdetail("The worst case of this statement exceeds what is left."),
+			 errhint("dp.quota() shows what is left; a lower price may fit. A steward can raise the quota.")));
+}
+
+void
+eps_budget_take_quota(const EpsQuotaClaim *claims, int n)
+{
+	EpsBook   **book = palloc(sizeof(EpsBook *) * (Size) Max(n, 1));
+	int			bad = -1;
+
+	for (int i = 0; i < n; i++)
+		book[i] = eps_budget_open(claims[i].dataset_id);
+
+	LWLockAcquire(EPS_QUOTA_LOCK, LW_EXCLUSIVE);
+	for (int i = 0; i < n && bad < 0; i++)
+		if (book[i]->region->generation != book[i]->generation || !claim_fits(book[i]->region, claims, i))
+			bad = i;
+	for (int i = 0; i < n && bad < 0; i++)
+		eps_budget_quota_add(book[i]->region, claims[i].role, claims[i].units, claims[i].delta_units);
+	LWLockRelease(EPS_QUOTA_LOCK);
+	pfree(book);
+	if (bad >= 0)
+		raise_quota(&claims[bad]);
+}
+
+uint64
+eps_budget_quota_used(int32 dataset_id, Oid role)
+{
+	EpsBook    *book = eps_budget_open(dataset_id);
+	EpsQuota   *q;
+	uint64		used;
+
+	LWLockAcquire(EPS_QUOTA_LOCK, LW_SHARED);
+	q = OidIsValid(role) ? find_quota(book->region, role, false) : NULL;
+	used = OidIsValid(role) ? (q != NULL ? q->units : 0) : book->region->total_units;
+	LWLockRelease(EPS_QUOTA_LOCK);
+	return used;
+}

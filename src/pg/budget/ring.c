@@ -1,0 +1,156 @@
+/*
+ * ring.c
+ *	  Messages from backends to the ledger writer, a ring of words a region.
+ *
+ * Only the holder of the region's admission lock writes beyond head, and it
+ * publishes a message by moving head, under the mutex of the writer's slot; only
+ * the writer moves tail, after the message is on disk.  So a message that was
+ * published is never lost while the server runs, whatever becomes of the
+ * backend, the writer or the commit.
+ */
+#include "postgres.h"
+
+#include "miscadmin.h"
+#include "storage/proc.h"
+
+#include "pg/budget/budget_internal.h"
+
+#if PG_VERSION_NUM >= 170000
+#define MY_PROCESS_NUMBER ((int32) MyProcNumber)
+#else
+#define MY_PROCESS_NUMBER ((int32) MyProc->pgprocno)
+#endif
+
+static void
+ring_put(const EpsBook *book, uint64 at, const void *bytes, Size len)
+{
+	uint64		index = eps_budget_ring_index(book, at);
+	Size		first = Min(len, (Size) (book->ring_words - index) * sizeof(uint64));
+
+	memcpy(book->ring + index, bytes, first);
+	memcpy(book->ring, (const char *) bytes + first, len - first);
+}
+
+void
+eps_budget_ring_get(const EpsBook *book, uint64 at, void *out, Size len)
+{
+	uint64		index = eps_budget_ring_index(book, at);
+	Size		first = Min(len, (Size) (book->ring_words - index) * sizeof(uint64));
+
+	memcpy(out, book->ring + index, first);
+	memcpy((char *) out + first, book->ring, len - first);
+}
+
+static Size
+text_bytes(const EpsMessage *message, int i)
+{
+	return message->text_len[i] == EPS_NO_TEXT ? 0 : message->text_len[i];
+}
+
+static uint64
+text_words(const EpsMessage *message)
+{
+	uint64		words = 0;
+
+	for (int i = 0; i < EPS_NTEXTS; i++)
+		words += (text_bytes(message, i) + 7) / 8;
+	return words;
+}
+
+/* Notes the lengths of the texts; returns the words of head and texts. ERROR
+ * when the texts are too long, which depends on the query's text alone. */
+uint64
+eps_budget_text_words(EpsMessage *message, const char *const text[EPS_NTEXTS])
+{
+	Size		total = 0;
+
+	for (int i = 0; i < EPS_NTEXTS; i++)
+	{
+		Size		len = text[i] == NULL ? 0 : strlen(text[i]);
+
+		total += (len + 7) / 8 * 8;
+		if (total > EPS_BOOK_MAX_TEXT)
+			ereport(ERROR,
+					(errcode(EPS_ERRCODE_REFUSED),
+					 errmsg("query is too long to be recorded in the ledger"),
+					 errdetail("The ledger records at most %d kB of text for an answer.",
+							   (int) (EPS_BOOK_MAX_TEXT / 1024))));
+		message->text_len[i] = text[i] == NULL ? EPS_NO_TEXT : (uint32) len;
+	}
+	return EPS_MESSAGE_WORDS + text_words(message);
+}
+
+/* Where the charges of the message at `at` begin. */
+uint64
+eps_budget_ring_charges(const EpsMessage *message, uint64 at)
+{
+	return at + EPS_MESSAGE_WORDS + text_words(message);
+}
+
+/* Texts of a message, in the current memory context. */
+void
+eps_budget_ring_text(const EpsBook *book, uint64 at, const EpsMessage *message, char *text[EPS_NTEXTS])
+{
+	at += EPS_MESSAGE_WORDS;
+	for (int i = 0; i < EPS_NTEXTS; i++)
+	{
+		Size		len = text_bytes(message, i);
+
+		text[i] = NULL;
+		if (message->text_len[i] == EPS_NO_TEXT)
+			continue;
+		text[i] = palloc(len + 1);
+		eps_budget_ring_get(book, at, text[i], len);
+		text[i][len] = '\0';
+		at += (len + 7) / 8;
+	}
+}
+
+/* Words that a new message may take. Admission lock held. */
+uint64
+eps_budget_ring_free(const EpsBook *book)
+{
+	uint64		used;
+
+	SpinLockAcquire(&book->writer->mutex);
+	used = book->region->head - book->region->tail;
+	SpinLockRelease(&book->writer->mutex);
+	return book->ring_words - used;
+}
+
+/*
+ * Publishes the message whose charges the caller has written behind head.
+ * Admission lock held, room checked before; cannot fail.  Order and sequence
+ * number are given here, so ledger order is admission order.
+ */
+void
+eps_budget_publish(const EpsBook *book, EpsMessage *message, const char *const text[EPS_NTEXTS])
+{
+	EpsRegion  *region = book->region;
+	EpsWriter  *w = book->writer;
+	uint64		at = region->head;
+	uint64		text_at = at + EPS_MESSAGE_WORDS;
+	EpsTicket  *ticket;
+
+	for (int i = 0; i < EPS_NTEXTS; i++)
+	{
+		Size		len = text_bytes(message, i);
+
+		if (len > 0)
+			ring_put(book, text_at, text[i], len);
+		text_at += (len + 7) / 8;
+	}
+	message->words = text_at - at + message->ncharges;
+	message->naccounts = pg_atomic_read_u32(&region->naccounts);
+	message->procno = MY_PROCESS_NUMBER;
+	ticket = &eps_budget_control->tickets[message->procno];
+
+	SpinLockAcquire(&w->mutex);
+	message->order = w->next_order++;
+	message->seq = message->kind == EPS_MESSAGE_RELEASE ? w->next_seq++ : 0;
+	ticket->order = message->order;
+	ticket->status = EPS_TICKET_WAITING;
+	ring_put(book, at, message, sizeof(*message));
+	region->head = at + message->words;
+	SpinLockRelease(&w->mutex);
+}

@@ -1,0 +1,246 @@
+/*
+ * sql_audit.c
+ *	  What auditors, stewards and analysts read: an owner's statement, used and
+ *	  left quotas, and the check of the book.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "fmgr.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+
+#include "core/accountant/accountant.h"
+#include "pg/budget/budget_internal.h"
+
+extern PGDLLEXPORT Datum eps_budget_sql_statement(PG_FUNCTION_ARGS);
+extern PGDLLEXPORT Datum eps_budget_sql_quota(PG_FUNCTION_ARGS);
+extern PGDLLEXPORT Datum eps_budget_sql_verify(PG_FUNCTION_ARGS);
+
+static double
+units_to_double(uint64 units)
+{
+	return (double) units / (double) EPS_UNITS_PER_ONE;
+}
+
+/* Epsilon of so many units at the data set's conversion delta, rounded up. */
+static double
+units_to_epsilon(uint64 units, bool pure, double conversion_delta)
+{
+	double		loss = units_to_double(units);
+	double		epsilon = loss;
+
+	if (!pure && units > 0)
+		eps_common_check(eps_mechanism_zcdp_epsilon(&epsilon, loss, conversion_delta),
+						 "conversion of rho to epsilon");
+	return epsilon;
+}
+
+/* --- dp.statement --------------------------------------------------------------------- */
+
+#define STATEMENT_COLUMNS 10
+
+typedef struct Statement
+{
+	ReturnSetInfo *rsinfo;
+	uint32		account;
+	uint32		naccounts;
+	bool		pure;
+	double		conversion_delta;
+	double		limit_epsilon;
+	uint64		spent;
+	uint64		spent_delta;
+	bool		found;
+} Statement;
+
+static void
+find_member(void *context, uint32 first, uint32 last)
+{
+	Statement  *s = context;
+
+	if (first <= s->account && s->account <= last)
+		s->found = true;
+}
+
+static void
+put_charge(Statement *s, HeapTuple row, TupleDesc desc, uint64 rho, uint64 delta)
+{
+	Datum		values[STATEMENT_COLUMNS];
+	bool		nulls[STATEMENT_COLUMNS] = {false};
+
+	s->spent = eps_base_add_sat_u64(s->spent, rho);
+	s->spent_delta = eps_base_add_sat_u64(s->spent_delta, delta);
+	values[0] = SPI_getbinval(row, desc, 1, &nulls[0]);
+	values[1] = SPI_getbinval(row, desc, 5, &nulls[1]);
+	values[2] = SPI_getbinval(row, desc, 6, &nulls[2]);
+	values[3] = SPI_getbinval(row, desc, 7, &nulls[3]);
+	values[4] = Float8GetDatum(units_to_double(rho));
+	values[5] = Float8GetDatum(units_to_double(delta));
+	values[6] = Float8GetDatum(units_to_double(s->spent));
+	values[7] = Float8GetDatum(units_to_double(s->spent_delta));
+	values[8] = Float8GetDatum(units_to_epsilon(s->spent, s->pure, s->conversion_delta));
+	values[9] = Float8GetDatum(s->limit_epsilon);
+	tuplestore_putvalues(s->rsinfo->setResult, s->rsinfo->setDesc, values, nulls);
+}
+
+static bool
+read_charge(void *context, HeapTuple row, TupleDesc desc)
+{
+	Statement  *s = context;
+	int16		level = DatumGetInt16(eps_budget_column(row, desc, 2));
+	int16		delta_level = DatumGetInt16(eps_budget_column(row, desc, 3));
+	bytea	   *owners = DatumGetByteaPP(eps_budget_column(row, desc, 4));
+
+	s->found = false;
+	if (level < 0 || delta_level < 0 ||
+		!eps_budget_bitmap_read((const uint8 *) VARDATA_ANY(owners), VARSIZE_ANY_EXHDR(owners),
+								s->naccounts, find_member, s))
+		return false;
+	if (s->found)
+		put_charge(s, row, desc,
+				   level == 0 ? 0 : eps_accountant_ladder_units((unsigned) level),
+				   delta_level == 0 ? 0 : eps_accountant_ladder_units((unsigned) delta_level));
+	return true;
+}
+
+static void
+write_statement(Statement *s, int32 dataset_id)
+{
+	Oid			types[1] = {INT4OID};
+	Datum		values[1] = {Int32GetDatum(dataset_id)};
+	bool		good;
+
+	eps_budget_spi_begin(false);
+	good = eps_budget_each_row("SELECT c.seq, c.level, c.delta_level, c.owners, e.at, e.analyst, e.purpose "
+							   "FROM dp_book.entry e JOIN dp_book.charge c ON c.seq OPERATOR(pg_catalog.=) e.seq "
+							   "WHERE e.dataset_id OPERATOR(pg_catalog.=) $1 ORDER BY c.seq, c.level, c.delta_level",
+							   1, types, values, read_charge, s);
+	eps_budget_spi_end(false);
+	if (!good)
+		ereport(ERROR,
+				(errcode(EPS_ERRCODE_BOOK),
+				 errmsg("the ledger holds a malformed charge"),
+				 errhint("dp.verify() says where.")));
+}
+
+/* The epsilon that gives this limit; the side reserve is put back (rule 23). */
+static double
+limit_to_epsilon(const EpsDataset *dataset, uint64 limit)
+{
+	double		epsilon;
+
+	if (limit >= dataset->cap_units)
+		return dataset->epsilon;
+	epsilon = units_to_epsilon((uint64) ((EpsU128) limit * 20 / 19), dataset->pure, dataset->conversion_delta);
+	return Min(epsilon, dataset->epsilon);
+}
+
+PG_FUNCTION_INFO_V1(eps_budget_sql_statement);
+Datum
+eps_budget_sql_statement(PG_FUNCTION_ARGS)
+{
+	Statement	s = {.rsinfo = (ReturnSetInfo *) fcinfo->resultinfo};
+	const EpsDataset *dataset;
+	EpsOwnerKey key;
+	EpsBook    *book;
+	int32		id;
+
+	InitMaterializedSRF(fcinfo, 0);
+	if (!eps_budget_has_tables())
+		return (Datum) 0;
+	id = eps_budget_dataset_argument(text_to_cstring(PG_GETARG_TEXT_PP(0)))->id;
+	book = eps_budget_open(id);
+	dataset = eps_policy_dataset(id);
+	eps_budget_owner_argument(&key, book, dataset->family, get_fn_expr_argtype(fcinfo->flinfo, 1), PG_GETARG_DATUM(1));
+	s.account = eps_budget_find_account(book, &key);
+	if (s.account == EPS_ACCOUNT_NONE)
+		return (Datum) 0;
+	s.naccounts = pg_atomic_read_u32(&book->region->naccounts);
+	s.pure = dataset->pure;
+	s.conversion_delta = dataset->conversion_delta;
+	s.limit_epsilon = limit_to_epsilon(dataset, book->accounts[s.account].limit);
+	write_statement(&s, id);
+	return (Datum) 0;
+}
+
+/* --- dp.quota ---------------------------------------------------------------------------- */
+
+#define QUOTA_COLUMNS 9
+
+static void
+put_epsilon(Datum *value, bool *null, const EpsDataset *dataset, uint64 units)
+{
+	*null = units == PG_UINT64_MAX;
+	if (!*null)
+		*value = Float8GetDatum(units_to_epsilon(units, dataset->pure, dataset->conversion_delta));
+}
+
+static void
+put_units(Datum *value, bool *null, uint64 units)
+{
+	*null = units == PG_UINT64_MAX;
+	*value = Int64GetDatum((int64) Min(units, (uint64) PG_INT64_MAX));
+}
+
+static void
+put_quota(ReturnSetInfo *rsinfo, int32 id)
+{
+	const EpsGrant *grant = eps_policy_grant(id);
+	const EpsDataset *dataset;
+	Datum		values[QUOTA_COLUMNS] = {0};
+	bool		nulls[QUOTA_COLUMNS] = {false};
+	uint64		amount[4];
+
+	if (grant == NULL)
+		return;
+	amount[0] = grant->query_units;
+	amount[1] = grant->quota_units;
+	amount[2] = eps_budget_quota_used(id, grant->role);
+	amount[3] = amount[1] == PG_UINT64_MAX ? PG_UINT64_MAX : amount[1] - Min(amount[1], amount[2]);
+	dataset = eps_policy_dataset(id);
+	values[0] = CStringGetTextDatum(dataset->name);
+	for (int i = 0; i < 4; i++)
+	{
+		put_epsilon(&values[1 + i], &nulls[1 + i], dataset, amount[i]);
+		put_units(&values[5 + i], &nulls[5 + i], amount[i]);
+	}
+	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+}
+
+PG_FUNCTION_INFO_V1(eps_budget_sql_quota);
+Datum
+eps_budget_sql_quota(PG_FUNCTION_ARGS)
+{
+	ListCell   *cell;
+	List	   *ids;
+
+	InitMaterializedSRF(fcinfo, 0);
+	ids = list_copy(eps_policy_dataset_ids());
+	foreach(cell, ids)
+		put_quota((ReturnSetInfo *) fcinfo->resultinfo, lfirst_int(cell));
+	return (Datum) 0;
+}
+
+/* --- dp.verify --------------------------------------------------------------------------- */
+
+PG_FUNCTION_INFO_V1(eps_budget_sql_verify);
+Datum
+eps_budget_sql_verify(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	ListCell   *cell;
+	List	   *ids;
+
+	InitMaterializedSRF(fcinfo, 0);
+	if (!eps_budget_has_tables())
+		return (Datum) 0;
+	ids = list_copy(eps_policy_dataset_ids());
+	foreach(cell, ids)
+		eps_budget_verify(lfirst_int(cell), rsinfo->setResult, rsinfo->setDesc);
+	return (Datum) 0;
+}

@@ -1,0 +1,201 @@
+/*
+ * verify.c
+ *	  The check of one data set's book against the ledger's tables.
+ *
+ * The comparison is exact while others work: account totals and messages not
+ * booked yet are copied under the admission lock, and the tables are read in a
+ * snapshot taken under the same lock.  What that snapshot does not hold is
+ * exactly the unresolved part.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/snapmgr.h"
+
+#include "core/accountant/accountant.h"
+#include "pg/budget/budget_internal.h"
+
+typedef struct Copy
+{
+	uint32		naccounts;
+	EpsAccount *accounts;		/* as in shared memory */
+	EpsAccount *fold;			/* as in the tables */
+	EpsBook		ring;			/* a copy of the ring, to be read like one */
+	uint64		from;
+	uint64		to;
+	Snapshot	snapshot;
+	int64		last_seq;		/* newest entry of the snapshot */
+	uint32		unresolved;
+} Copy;
+
+typedef struct Report
+{
+	const char *dataset;
+	Tuplestorestate *out;
+	TupleDesc	desc;
+} Report;
+
+static void
+put_check(Report *report, const char *check, bool ok, const char *detail)
+{
+	Datum		values[3];
+	bool		nulls[3] = {false, false, detail == NULL};
+
+	values[0] = CStringGetTextDatum(psprintf("%s: %s", report->dataset, check));
+	values[1] = BoolGetDatum(ok);
+	values[2] = detail == NULL ? (Datum) 0 : CStringGetTextDatum(detail);
+	tuplestore_putvalues(report->out, report->desc, values, nulls);
+}
+
+/* Under the admission lock: nothing is reserved meanwhile. */
+static void
+copy_book(Copy *copy, const EpsBook *book)
+{
+	EpsRegion  *region = book->region;
+
+	copy->accounts = palloc_extended((Size) book->capacity * sizeof(EpsAccount), MCXT_ALLOC_HUGE);
+	copy->ring = *book;
+	copy->ring.ring = palloc_extended((Size) book->ring_words * sizeof(uint64), MCXT_ALLOC_HUGE);
+
+	LWLockAcquire(EPS_REGION_LOCK(region), LW_EXCLUSIVE);
+	EPS_ENSURE(region->generation == book->generation, "the book was closed meanwhile");
+	SpinLockAcquire(&book->writer->mutex);
+	copy->from = region->tail;
+	copy->to = region->head;
+	SpinLockRelease(&book->writer->mutex);
+	for (uint64 at = copy->from; at != copy->to; at++)
+		copy->ring.ring[at % book->ring_words] = book->ring[at % book->ring_words];
+	copy->naccounts = pg_atomic_read_u32(&region->naccounts);
+	memcpy(copy->accounts, book->accounts, (Size) copy->naccounts * sizeof(EpsAccount));
+	copy->snapshot = RegisterSnapshot(GetLatestSnapshot());
+	LWLockRelease(EPS_REGION_LOCK(region));
+	copy->fold = palloc_extended((Size) Max(copy->naccounts, 1) * sizeof(EpsAccount),
+								 MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+}
+
+static void
+take_back(Copy *copy, const EpsMessage *message, uint64 at)
+{
+	for (uint32 i = 0; i < message->ncharges; i++)
+	{
+		uint64		charge = copy->ring.ring[(at + i) % copy->ring.ring_words];
+		EpsAccount *a = &copy->accounts[charge >> 32];
+		unsigned	level = (uint16) (charge >> 16);
+		unsigned	delta_level = (uint16) charge;
+
+		a->spent -= level == 0 ? 0 : eps_accountant_ladder_units(level);
+		a->spent_delta -= delta_level == 0 ? 0 : eps_accountant_ladder_units(delta_level);
+	}
+}
+
+/* Takes unresolved charges out of the copy; what is left must equal the fold. */
+static void
+take_back_unresolved(Copy *copy)
+{
+	EpsMessage	message;
+
+	for (uint64 at = copy->from; at != copy->to; at += message.words)
+	{
+		eps_budget_ring_get(&copy->ring, at, &message, sizeof(message));
+		if (message.kind != EPS_MESSAGE_RELEASE || message.seq <= copy->last_seq)
+			continue;
+		take_back(copy, &message, eps_budget_ring_charges(&message, at));
+		copy->unresolved++;
+	}
+}
+
+static void
+check_totals(Report *report, const Copy *copy, const EpsDataset *dataset)
+{
+	uint32		below = 0;
+	uint32		above = 0;
+	uint32		over = 0;
+
+	for (uint32 i = 0; i < copy->naccounts; i++)
+	{
+		const EpsAccount *a = &copy->accounts[i];
+		const EpsAccount *f = &copy->fold[i];
+
+		below += a->spent < f->spent || a->spent_delta < f->spent_delta;
+		above += a->spent > f->spent || a->spent_delta > f->spent_delta;
+		over += f->spent > dataset->cap_units || f->spent_delta > dataset->delta_units;
+	}
+	put_check(report, "book is not below the fold of its charges", below == 0,
+			  below == 0 ? NULL : psprintf("%u accounts are below", below));
+	put_check(report, "book equals the fold but for unresolved charges", above == 0,
+			  above > 0 ? psprintf("%u accounts are above", above) :
+			  psprintf("%u answers unresolved", copy->unresolved));
+	put_check(report, "no owner has spent more than the promise", over == 0,
+			  over == 0 ? NULL : psprintf("%u accounts are above it", over));
+}
+
+static bool
+count_key(void *context, const EpsOwnerKey *key)
+{
+	return true;
+}
+
+static void
+check_accounts(Report *report, const Copy *copy, const EpsBook *book)
+{
+	uint32		stored = eps_budget_read_chunks(book->dataset_id, book->capacity, count_key, NULL);
+
+	put_check(report, "list of accounts is complete",
+			  stored != EPS_CHUNKS_BAD && (copy->unresolved > 0 || copy->from != copy->to || stored == copy->naccounts),
+			  stored == EPS_CHUNKS_BAD ? "an account chunk is missing or malformed" : NULL);
+}
+
+static void
+check_entries(Report *report, int32 dataset_id)
+{
+	Oid			types[1] = {INT4OID};
+	Datum		values[1] = {Int32GetDatum(dataset_id)};
+	int64		missing;
+	int64		above;
+
+	missing = eps_budget_query_int64("SELECT coalesce(max(seq), 0) - count(*) FROM dp_book.entry",
+									 0, NULL, NULL, 0);
+	put_check(report, "entries are numbered without a gap", missing == 0,
+			  missing == 0 ? NULL : psprintf("%lld entries are missing", (long long) missing));
+	above = eps_budget_query_int64("SELECT count(*) FROM dp_book.entry e JOIN dp_book.charge c "
+								   "ON c.seq OPERATOR(pg_catalog.=) e.seq "
+								   "WHERE e.dataset_id OPERATOR(pg_catalog.=) $1 "
+								   "AND (c.level OPERATOR(pg_catalog.>) e.level OR "
+								   "c.delta_level OPERATOR(pg_catalog.>) e.delta_level)",
+								   1, types, values, 0);
+	put_check(report, "no charge exceeds its worst case", above == 0,
+			  above == 0 ? NULL : psprintf("%lld charges exceed it", (long long) above));
+}
+
+/* Puts out one row a check: name, whether all is well, detail. */
+void
+eps_budget_verify(int32 dataset_id, Tuplestorestate *out, TupleDesc desc)
+{
+	EpsBook    *book = eps_budget_open(dataset_id);
+	EpsDataset	dataset = *eps_policy_dataset(dataset_id);
+	Report		report = {pstrdup(dataset.name), out, desc};
+	Copy		copy = {0};
+	int64		bad_seq = 0;
+	bool		readable;
+
+	eps_budget_spi_begin(false);
+	eps_budget_check_tables();
+	put_check(&report, "ledger tables are permanent and the server is durable", true, NULL);
+	copy_book(&copy, book);
+	PushActiveSnapshot(copy.snapshot);
+	copy.last_seq = eps_budget_query_int64("SELECT max(seq) FROM dp_book.entry", 0, NULL, NULL, 0);
+	take_back_unresolved(&copy);
+	readable = eps_budget_fold(dataset_id, copy.fold, copy.naccounts, &bad_seq);
+	put_check(&report, "charges are well formed", readable,
+			  readable ? NULL : psprintf("the charge of entry %lld is malformed", (long long) bad_seq));
+	if (readable)
+		check_totals(&report, &copy, &dataset);
+	check_accounts(&report, &copy, book);
+	check_entries(&report, dataset_id);
+	PopActiveSnapshot();
+	UnregisterSnapshot(copy.snapshot);
+	eps_budget_spi_end(false);
+}

@@ -1,0 +1,240 @@
+/*
+ * answer.c
+ *	  The steps of one release, in the order that makes it sound: nothing is
+ *	  drawn or shown before the charge is durable.
+ */
+#include "postgres.h"
+
+#include "pg/exec/exec_internal.h"
+
+#include "lib/stringinfo.h"
+#include "miscadmin.h"
+#include "utils/memutils.h"
+
+#ifdef EPS_TEST_BUILD
+bool		eps_exec_test_noise = true;
+#endif
+
+/* --- step 3: charge -------------------------------------------------------------- */
+
+/* For auditors: each coordinate's mechanism. Public parameters only. */
+static char *
+mechanism_text(const EpsRun *run)
+{
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	for (int j = 0; j < run->price->ncoords; j++)
+		appendStringInfo(&buf, "%s%s", j > 0 ? "; " : "",
+						 eps_release_mechanism_text(run->plan, run->price, j));
+	if (run->price->thresholded)
+		appendStringInfo(&buf, "; %s", eps_release_groups_text(run->plan, run->price));
+	return buf.data;
+}
+
+static uint8 *
+admit(EpsRun *run)
+{
+	EpsScanState *node = run->node;
+	uint8	   *admitted = MemoryContextAllocExtended(run->context, run->ncandidates / 8 + 1,
+													 MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	EpsAdmission admission = {
+		.role = run->price->grant->role,
+		.purpose = run->price->purpose,
+		.worst_level = (uint16) run->price->worst_level,
+		.worst_delta_level = (uint16) run->price->worst_delta_level,
+		.purpose_name = node->purpose,
+		.statement = node->css.ss.ps.state->es_sourceText,
+		.mechanism = mechanism_text(run)
+	};
+
+	(void) eps_budget_admit(node->book, &admission, run->candidates, run->ncandidates, admitted);
+	return admitted;
+}
+
+/* --- step 4: add up ------------------------------------------------------------------ */
+
+static inline void
+add_entry(EpsRun *run, const char *entry, bool wide)
+{
+	int			ncoords = run->price->ncoords;
+	uint32		gid;
+	EpsI128    *totals;
+
+	memcpy(&gid, entry, sizeof(gid));
+	entry += sizeof(gid);
+	totals = run->totals + (Size) gid * ncoords;
+	for (int j = 0; j < ncoords; j++)
+	{
+		int64		z;
+		int32		narrow;
+
+		if (wide)
+			memcpy(&z, entry + j * sizeof(int64), sizeof(int64));
+		else
+		{
+			memcpy(&narrow, entry + j * sizeof(int32), sizeof(int32));
+			z = narrow;
+		}
+		totals[j] += z;
+	}
+}
+
+/* At most 2^32 owners with less than 2^62 each: 128 bits hold any total. */
+static void
+add_up(EpsRun *run, const uint8 *admitted)
+{
+	Size		n = (Size) run->groups->ngroups * Max(run->price->ncoords, 1);
+	bool		wide = run->entries->wide;
+
+	run->totals = MemoryContextAllocExtended(run->context, sizeof(EpsI128) * n,
+											 MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	eps_exec_entries_rewind(run->entries);
+	for (uint64 i = 0; i < run->ncandidates; i++)
+	{
+		bool		takes_part = (admitted[i / 8] >> (i % 8)) & 1;
+
+		if (i % 65536 == 0)
+			CHECK_FOR_INTERRUPTS();
+		for (uint32 k = 0; k < run->nentries[i]; k++)
+		{
+			const char *entry = eps_exec_entries_next(run->entries);
+
+			if (!takes_part)
+				continue;
+			if (wide)
+				add_entry(run, entry, true);
+			else
+				add_entry(run, entry, false);
+		}
+	}
+	eps_exec_entries_free(run->entries);
+	run->entries = NULL;
+}
+
+/* --- steps 5 and 6: select, noise ------------------------------------------------------ */
+
+static void
+add_noise(EpsRun *run, EpsI128 *total, int coord)
+{
+	const EpsCoordinate *c = &run->price->coords[coord];
+	int64		noise = 0;
+
+	if (c->kind == EPS_NOISE_GAUSSIAN)
+		eps_common_check(eps_noise_gaussian(&noise, c->variance, &run->entropy), "noise");
+	else
+		eps_common_check(eps_noise_laplace(&noise, c->scale_num, c->scale_den, &run->entropy), "noise");
+#ifdef EPS_TEST_BUILD
+	if (!eps_exec_test_noise)
+		noise = 0;
+#endif
+	*total += noise;
+	eps_base_wipe(&noise, sizeof(noise));
+}
+
+static void
+add_noise_to_group(EpsRun *run, uint32 gid)
+{
+	for (int j = 0; j < run->price->ncoords; j++)
+	{
+		if (j != run->price->owners_coord)
+			add_noise(run, &run->totals[(Size) gid * run->price->ncoords + j], j);
+	}
+}
+
+/*
+ * A group shows iff its noisy number of owners reaches the threshold.  A group
+ * without an admitted owner never does: that the dictionary knows it comes from
+ * somebody who does not take part.
+ */
+static bool
+reaches_threshold(EpsRun *run, uint32 gid)
+{
+	EpsI128    *owners = &run->totals[(Size) gid * run->price->ncoords + run->price->owners_coord];
+
+	if (*owners <= 0)
+		return false;
+	add_noise(run, owners, run->price->owners_coord);
+	return *owners >= run->price->tau;
+}
+
+static void
+select_groups(EpsRun *run)
+{
+	bool		thresholded = run->price->thresholded;
+
+	run->shown = MemoryContextAllocHuge(run->context, sizeof(uint32) * (Size) run->groups->ngroups + 1);
+	for (uint32 gid = 0; gid < run->groups->ngroups; gid++)
+	{
+		if (gid % 1024 == 0)
+			CHECK_FOR_INTERRUPTS();
+		if (!thresholded || reaches_threshold(run, gid))
+			run->shown[run->nshown++] = gid;
+	}
+	for (uint32 i = 0; i < run->nshown; i++)
+	{
+		if (i % 1024 == 0)
+			CHECK_FOR_INTERRUPTS();
+		add_noise_to_group(run, run->shown[i]);
+	}
+	if (thresholded)
+		eps_exec_groups_sort(run->groups, run->shown, run->nshown);
+}
+
+/* --- the whole ----------------------------------------------------------------------------- */
+
+static void
+close_stream(void *arg)
+{
+	eps_crypto_stream_close(arg);
+}
+
+/* Libroaring and files aside, all of a run is in one context, and so is the
+ * stream: its key is wiped when the context goes, on error too. */
+static EpsRun *
+begin_run(EpsScanState *node)
+{
+	MemoryContext context = AllocSetContextCreate(node->css.ss.ps.state->es_query_cxt,
+												  "pg_epsilon release", ALLOCSET_DEFAULT_SIZES);
+	EpsRun	   *run = MemoryContextAllocZero(context, sizeof(EpsRun));
+	MemoryContextCallback *callback = MemoryContextAllocZero(context, sizeof(MemoryContextCallback));
+
+	run->node = node;
+	run->plan = node->plan;
+	run->price = node->price;
+	run->context = context;
+	run->collect = AllocSetContextCreate(context, "pg_epsilon collect", ALLOCSET_DEFAULT_SIZES);
+	callback->func = close_stream;
+	callback->arg = &run->stream;
+	MemoryContextRegisterResetCallback(context, callback);
+	eps_common_check(eps_crypto_stream_open(&run->stream), "random stream");
+	eps_common_check(eps_crypto_stream_burst(&run->entropy, &run->stream), "random stream");
+	return run;
+}
+
+static void
+end_run(EpsRun *run)
+{
+	MemoryContext context = run->context;
+
+	if (run->totals != NULL)
+		eps_base_wipe(run->totals, sizeof(EpsI128) * (Size) run->groups->ngroups * Max(run->price->ncoords, 1));
+	MemoryContextDelete(context);
+}
+
+void
+eps_exec_answer(EpsScanState *node)
+{
+	EpsRun	   *run = begin_run(node);
+	MemoryContext query = MemoryContextSwitchTo(node->css.ss.ps.state->es_query_cxt);
+
+	eps_exec_collect(run);
+	eps_exec_bound(run);
+	MemoryContextSwitchTo(run->context);
+	add_up(run, admit(run));
+	select_groups(run);
+	MemoryContextSwitchTo(node->css.ss.ps.state->es_query_cxt);
+	node->rows = eps_exec_emit(run);
+	MemoryContextSwitchTo(query);
+	end_run(run);
+}

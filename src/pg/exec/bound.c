@@ -1,0 +1,516 @@
+/*
+ * bound.c
+ *	  Step 2: partition by partition, records are put together by owner and each
+ *	  owner is bounded.
+ *
+ * A partition that is too large for memory or cache is split by further bits of
+ * the hash.  Where that does not help, one owner has most of its rows: then a
+ * reservoir keeps R rows of each owner, which is the choice that bounding would
+ * make.
+ */
+#include "postgres.h"
+
+#include "pg/exec/exec_internal.h"
+
+#include "miscadmin.h"
+#include "utils/memutils.h"
+
+#define SPLIT_ROWS 131072
+#define SPLIT_BITS 6
+#define LOCAL_NONE ((uint32) 0xFFFFFFFF)
+#define FIRST_ROOM 4096
+
+/* A table of the owners of one partition, and their records. */
+typedef struct LocalOwners
+{
+	EpsRun	   *run;
+	EpsBounder *bounder;
+	uint32		nslots;			/* power of two */
+	uint32	   *slots;			/* owner number or LOCAL_NONE */
+	uint32		slots_room;
+	uint32		nowners;
+	uint32		owners_room;
+	EpsKey	   *keys;
+	uint32	   *counts;			/* records, later the end of the owner's part of sorted[] */
+	uint32		records_room;
+	uint32	   *owner_of;		/* by record */
+	const char **sorted;
+} LocalOwners;
+
+/* --- the table -------------------------------------------------------------------- */
+
+static void
+reset_slots(LocalOwners *local, uint32 nslots)
+{
+	if (nslots > local->slots_room)
+	{
+		local->slots = repalloc_huge(local->slots, sizeof(uint32) * (Size) nslots);
+		local->slots_room = nslots;
+	}
+	local->nslots = nslots;
+	memset(local->slots, 0xFF, sizeof(uint32) * (Size) nslots);
+}
+
+static void
+reset_owners(LocalOwners *local, uint64 nrecords)
+{
+	uint32		nslots = FIRST_ROOM;
+
+	while (nslots < nrecords / 2)
+		nslots *= 2;
+	reset_slots(local, nslots);
+	local->nowners = 0;
+	EPS_ENSURE(nrecords < PG_UINT32_MAX, "a partition has too many rows");
+	if (nrecords > local->records_room)
+	{
+		local->records_room = (uint32) nrecords;
+		local->owner_of = repalloc_huge(local->owner_of, sizeof(uint32) * nrecords);
+		local->sorted = repalloc_huge(local->sorted, sizeof(char *) * nrecords);
+	}
+}
+
+static LocalOwners *
+make_local_owners(EpsRun *run, EpsBounder *bounder)
+{
+	LocalOwners *local = palloc0(sizeof(LocalOwners));
+
+	local->run = run;
+	local->bounder = bounder;
+	local->slots_room = local->owners_room = local->records_room = FIRST_ROOM;
+	local->slots = palloc(sizeof(uint32) * FIRST_ROOM);
+	local->keys = palloc(sizeof(EpsKey) * FIRST_ROOM);
+	local->counts = palloc(sizeof(uint32) * FIRST_ROOM);
+	local->owner_of = palloc(sizeof(uint32) * FIRST_ROOM);
+	local->sorted = palloc(sizeof(char *) * FIRST_ROOM);
+	return local;
+}
+
+static uint32 *
+local_slot(const LocalOwners *local, EpsKey key, bool wide_key)
+{
+	/* the leading bits are equal in the whole partition: take the trailing ones */
+	uint64		at = eps_exec_key_hash(key, wide_key);
+
+	for (;; at++)
+	{
+		uint32	   *slot = &local->slots[at & (local->nslots - 1)];
+
+		if (*slot == LOCAL_NONE ||
+			(local->keys[*slot].lo == key.lo && local->keys[*slot].hi == key.hi))
+			return slot;
+	}
+}
+
+static void
+double_table(LocalOwners *local)
+{
+	bool		wide_key = local->run->shape.wide_key;
+
+	reset_slots(local, local->nslots * 2);
+	for (uint32 i = 0; i < local->nowners; i++)
+		*local_slot(local, local->keys[i], wide_key) = i;
+}
+
+static uint32
+new_owner(LocalOwners *local, EpsKey key)
+{
+	uint32		owner = local->nowners++;
+
+	if (owner == local->owners_room)
+	{
+		local->owners_room *= 2;
+		local->keys = repalloc_huge(local->keys, sizeof(EpsKey) * (Size) local->owners_room);
+		local->counts = repalloc_huge(local->counts, sizeof(uint32) * (Size) local->owners_room);
+	}
+	local->keys[owner] = key;
+	local->counts[owner] = 0;
+	return owner;
+}
+
+static inline uint32
+local_owner(LocalOwners *local, EpsKey key, bool wide_key)
+{
+	uint32	   *slot = local_slot(local, key, wide_key);
+	uint32		owner = *slot;
+
+	if (owner == LOCAL_NONE)
+	{
+		owner = *slot = new_owner(local, key);
+		if (local->nowners > local->nslots / 2)
+			double_table(local);
+	}
+	return owner;
+}
+
+/* --- a partition in memory ------------------------------------------------------------ */
+
+static inline void
+number_owners(LocalOwners *local, const EpsChunk *chunks, bool wide_key)
+{
+	Size		size = local->run->shape.size;
+	uint32		n = 0;
+
+	for (const EpsChunk *c = chunks; c != NULL; c = c->next)
+	{
+		for (Size at = 0; at < c->used; at += size)
+		{
+			uint32		owner = local_owner(local, eps_exec_record_key(c->data + at, wide_key), wide_key);
+
+			local->counts[owner]++;
+			local->owner_of[n++] = owner;
+		}
+	}
+}
+
+/* Counting sort: afterwards counts[i] is the end of owner i's part. */
+static void
+sort_by_owner(LocalOwners *local, const EpsChunk *chunks)
+{
+	Size		size = local->run->shape.size;
+	uint32		start = 0;
+	uint32		n = 0;
+
+	for (uint32 i = 0; i < local->nowners; i++)
+	{
+		uint32		count = local->counts[i];
+
+		local->counts[i] = start;
+		start += count;
+	}
+	for (const EpsChunk *c = chunks; c != NULL; c = c->next)
+		for (Size at = 0; at < c->used; at += size)
+			local->sorted[local->counts[local->owner_of[n++]]++] = c->data + at;
+}
+
+static void
+bound_chunks(LocalOwners *local, const EpsChunk *chunks, uint64 nrecords)
+{
+	uint32		start = 0;
+
+	reset_owners(local, nrecords);
+	if (local->run->shape.wide_key)
+		number_owners(local, chunks, true);
+	else
+		number_owners(local, chunks, false);
+	sort_by_owner(local, chunks);
+	for (uint32 i = 0; i < local->nowners; i++)
+	{
+		if (i % 1024 == 0)
+			CHECK_FOR_INTERRUPTS();
+		eps_exec_bound_owner(local->bounder, local->keys[i], local->sorted + start, local->counts[i] - start);
+		start = local->counts[i];
+	}
+}
+
+/* --- an owner larger than memory --------------------------------------------------------- */
+
+typedef struct Kept
+{
+	uint64		seen;
+	uint32		n;
+	uint32		room;
+	char	   *records;
+} Kept;
+
+typedef struct Reservoir
+{
+	LocalOwners *local;
+	uint32		most;			/* R */
+	Kept	   *kept;			/* by local owner */
+	uint32		kept_room;
+} Reservoir;
+
+static void
+keep_new(Kept *k, const char *record, Size size)
+{
+	if (k->n == k->room)
+	{
+		k->room = Max(k->room * 2, 16);
+		k->records = k->records == NULL ? palloc(size * k->room) : repalloc_huge(k->records, size * k->room);
+	}
+	memcpy(k->records + size * k->n++, record, size);
+}
+
+/* Algorithm R: each of the rows seen so far is kept with probability R / seen. */
+static void
+visit_reservoir(void *context, const char *record)
+{
+	Reservoir  *r = context;
+	EpsRun	   *run = r->local->run;
+	Size		size = run->shape.size;
+	uint32		owner = local_owner(r->local, eps_exec_record_key(record, run->shape.wide_key), run->shape.wide_key);
+	Kept	   *k;
+	uint64		at;
+
+	if (owner >= r->kept_room)
+	{
+		uint32		room = Max(r->kept_room * 2, owner + 1);
+
+		r->kept = repalloc_huge(r->kept, sizeof(Kept) * (Size) room);
+		memset(r->kept + r->kept_room, 0, sizeof(Kept) * (Size) (room - r->kept_room));
+		r->kept_room = room;
+	}
+	k = &r->kept[owner];
+	k->seen++;
+	if (k->n < r->most)
+	{
+		keep_new(k, record, size);
+		return;
+	}
+	eps_common_check(eps_noise_uniform(&at, k->seen, &run->entropy), "owner's coins");
+	if (at < r->most)
+		memcpy(k->records + size * at, record, size);
+}
+
+static void
+bound_reservoir(LocalOwners *local, EpsPartitions *set, uint32 part)
+{
+	EpsRun	   *run = local->run;
+	MemoryContext own = AllocSetContextCreate(run->context, "pg_epsilon reservoir", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(own);
+	Reservoir	r = {.local = local};
+
+	r.most = (uint32) Min(run->price->rows_per_owner, PG_INT32_MAX);
+	r.kept_room = FIRST_ROOM;
+	r.kept = palloc0(sizeof(Kept) * FIRST_ROOM);
+	MemoryContextSwitchTo(run->context);
+	reset_owners(local, 0);
+	MemoryContextSwitchTo(own);
+	eps_exec_partition_drain(set, part, visit_reservoir, &r);
+	for (uint32 i = 0; i < local->nowners; i++)
+	{
+		const char **records = palloc_extended(sizeof(char *) * Max(r.kept[i].n, 1), MCXT_ALLOC_HUGE);
+
+		for (uint32 k = 0; k < r.kept[i].n; k++)
+			records[k] = r.kept[i].records + run->shape.size * k;
+		eps_exec_bound_owner(local->bounder, local->keys[i], records, r.kept[i].n);
+	}
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(own);
+}
+
+/* --- a set of partitions -------------------------------------------------------------------- */
+
+static void bound_partitions(LocalOwners *local, EpsPartitions *set, bool stuck);
+
+static void
+visit_split(void *context, const char *record)
+{
+	EpsPartitions *set = context;
+	EpsKey		key = eps_exec_record_key(record, set->shape.wide_key);
+
+	memcpy(eps_exec_partitions_stage(set), record, set->shape.size);
+	eps_exec_partitions_put(set, eps_exec_key_hash(key, set->shape.wide_key));
+}
+
+static bool
+is_mostly_one(const EpsPartitions *set, uint64 rows)
+{
+	for (uint32 p = 0; p < set->n; p++)
+		if (set->rows[p] > rows / 10 * 9)
+			return true;
+	return false;
+}
+
+static void
+bound_split(LocalOwners *local, EpsPartitions *set, uint32 part)
+{
+	EpsRun	   *run = local->run;
+	uint64		rows = set->rows[part];
+	EpsPartitions *pieces = eps_exec_partitions_create(run->context, run->arena, &set->shape,
+													   set->skip + set->bits, SPLIT_BITS);
+
+	eps_exec_entries_spill_if_tight(run->entries);
+	eps_exec_partition_drain(set, part, visit_split, pieces);
+	eps_exec_partitions_close(pieces);
+	bound_partitions(local, pieces, is_mostly_one(pieces, rows));
+	eps_exec_partitions_free(pieces);
+}
+
+static void
+bound_partition(LocalOwners *local, EpsPartitions *set, uint32 part, bool stuck)
+{
+	EpsArena   *arena = local->run->arena;
+	uint64		rows = set->rows[part];
+	bool		fits = eps_exec_partition_bytes(set, part) <= arena->limit / 4;
+	EpsChunk   *chunks;
+
+	if (rows == 0)
+		return;
+	if (!stuck && (!fits || rows > SPLIT_ROWS) && set->skip + set->bits + SPLIT_BITS <= 64)
+	{
+		bound_split(local, set, part);
+		return;
+	}
+	if (!fits)
+	{
+		bound_reservoir(local, set, part);
+		return;
+	}
+	chunks = eps_exec_partition_take(set, part);
+	bound_chunks(local, chunks, rows);
+	eps_exec_chunks_give(arena, chunks);
+}
+
+static void
+bound_partitions(LocalOwners *local, EpsPartitions *set, bool stuck)
+{
+	for (uint32 p = 0; p < set->n; p++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		bound_partition(local, set, p, stuck);
+	}
+}
+
+/* --- one row an owner --------------------------------------------------------------------------- */
+
+/*
+ * Whether the owners of a release with one row an owner are distinct: by account
+ * where they are enrolled, else by the first half of their key.  The unique
+ * index says so; a charge must not depend on an index being right (rule 33).
+ */
+typedef struct Distinct
+{
+	EpsRun	   *run;
+	EpsBounder *bounder;
+	uint8	   *accounts;		/* a bit an account */
+	uint64	   *keys;			/* open addressing; 0 = free */
+	uint64		nslots;
+	uint64		nkeys;
+	uint64		checked;		/* candidates */
+	bool		broken;
+} Distinct;
+
+static uint64 *
+key_slot(const Distinct *d, uint64 key)
+{
+	for (uint64 at = key;; at++)
+	{
+		uint64	   *slot = &d->keys[at & (d->nslots - 1)];
+
+		if (*slot == 0 || *slot == key)
+			return slot;
+	}
+}
+
+static void
+double_keys(Distinct *d)
+{
+	uint64	   *old = d->keys;
+	uint64		nold = d->nslots;
+
+	d->nslots *= 2;
+	d->keys = MemoryContextAllocExtended(d->run->context, sizeof(uint64) * d->nslots,
+										 MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	for (uint64 i = 0; i < nold; i++)
+		if (old[i] != 0)
+			*key_slot(d, old[i]) = old[i];
+	pfree(old);
+}
+
+/* A key of 0 counts as met before: that costs time, not soundness. */
+static bool
+is_new_key(Distinct *d, uint64 key)
+{
+	uint64	   *slot = key_slot(d, key);
+
+	if (key == 0 || *slot == key)
+		return false;
+	*slot = key;
+	if (++d->nkeys > d->nslots / 2)
+		double_keys(d);
+	return true;
+}
+
+static bool
+is_new_account(Distinct *d, uint32 account)
+{
+	uint8		bit = (uint8) (1 << (account % 8));
+	bool		is_new = (d->accounts[account / 8] & bit) == 0;
+
+	d->accounts[account / 8] |= bit;
+	return is_new;
+}
+
+/* Looks at the candidates whose accounts have been looked up by now. */
+static void
+check_distinct(Distinct *d, uint64 upto)
+{
+	for (; d->checked < upto && !d->broken; d->checked++)
+	{
+		const EpsCandidate *c = &d->run->candidates[d->checked];
+
+		if (c->account == EPS_ACCOUNT_NONE)
+			d->broken = !is_new_key(d, c->key.lo);
+		else
+			d->broken = !is_new_account(d, c->account);
+	}
+}
+
+static void
+visit_single(void *context, const char *record)
+{
+	Distinct   *d = context;
+
+	if (!d->broken)
+		eps_exec_bound_owner(d->bounder, eps_exec_record_key(record, d->run->shape.wide_key), &record, 1);
+}
+
+static bool
+bound_singles(EpsRun *run, EpsBounder *bounder)
+{
+	Distinct	d = {.run = run,.bounder = bounder,.nslots = FIRST_ROOM};
+
+	d.accounts = MemoryContextAllocZero(run->context, eps_budget_capacity(run->node->book) / 8 + 1);
+	d.keys = MemoryContextAllocZero(run->context, sizeof(uint64) * d.nslots);
+	eps_exec_partition_scan(run->records, 0, visit_single, &d);
+	eps_exec_bounder_finish(bounder);
+	check_distinct(&d, run->ncandidates);
+	pfree(d.accounts);
+	pfree(d.keys);
+	return !d.broken;
+}
+
+/* --- the step ------------------------------------------------------------------------------------- */
+
+static bool
+needs_wide_entries(const EpsRun *run)
+{
+	for (int j = 0; j < run->price->ncoords; j++)
+		if (run->price->coords[j].bound.linf > (uint64) PG_INT32_MAX)
+			return true;
+	return false;
+}
+
+static void
+make_entries(EpsRun *run)
+{
+	if (run->entries != NULL)
+		eps_exec_entries_free(run->entries);
+	run->entries = eps_exec_entries_create(run->context, run->arena, run->price->ncoords, needs_wide_entries(run));
+	run->ncandidates = 0;
+}
+
+void
+eps_exec_bound(EpsRun *run)
+{
+	MemoryContext old = MemoryContextSwitchTo(run->context);
+	EpsBounder *bounder = eps_exec_bounder_create(run);
+	bool		done = false;
+
+	make_entries(run);
+	if (run->plan->owner_unique && run->price->rows_per_owner == 1 && run->records->n == 1)
+	{
+		done = bound_singles(run, bounder);
+		if (!done)
+			make_entries(run);
+	}
+	if (!done)
+	{
+		bound_partitions(make_local_owners(run, bounder), run->records, false);
+		eps_exec_bounder_finish(bounder);
+	}
+	eps_exec_partitions_free(run->records);
+	run->records = NULL;
+	MemoryContextSwitchTo(old);
+}

@@ -1,0 +1,236 @@
+/*
+ * collect.c
+ *	  Step 1: rows to records, partitioned by owner.
+ *
+ * Rows without an owner count for nobody (rule 11: the plan filters them too),
+ * and rows whose keys are outside a public domain in no group (rule 3).
+ */
+#include "postgres.h"
+
+#include "pg/exec/exec_internal.h"
+
+#include "catalog/pg_type.h"
+#include "executor/executor.h"
+#include "miscadmin.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/uuid.h"
+
+/* Up to this number of expected rows nothing is partitioned: one partition fits
+ * the processor's caches, and a small query must not pay for a large one. */
+#define SMALL_ROWS 65536.0
+#define ROWS_PER_PARTITION 8192.0
+#define MOST_BITS 11
+
+#define SMALL_CHUNK ((Size) 32 * 1024)
+#define LARGE_CHUNK ((Size) 8 * 1024)
+#define LEAST_LIMIT ((Size) 512 * 1024)
+
+typedef struct Collector
+{
+	EpsRun	   *run;
+	Oid			owner_type;
+	EpsValueReader *readers;
+	Datum	   *keys;
+	bool	   *isnull;
+} Collector;
+
+/* --- shape ---------------------------------------------------------------------- */
+
+static bool
+fits_narrow(const EpsPlanColumn *column)
+{
+	return !column->summed ||
+		((EpsI128) column->upper - column->center <= PG_INT32_MAX &&
+		 (EpsI128) column->lower - column->center >= -PG_INT32_MAX);
+}
+
+static void
+decide_shape(EpsRun *run)
+{
+	const EpsReleasePlan *plan = run->plan;
+	EpsShape   *shape = &run->shape;
+
+	shape->wide_key = plan->family != EPS_KEY_INT;
+	shape->wide_value = false;
+	for (int i = 0; i < plan->ncolumns; i++)
+		shape->wide_value = shape->wide_value || !fits_narrow(&plan->columns[i]);
+	shape->ncolumns = plan->ncolumns;
+	shape->size = (shape->wide_key ? 16 : 8) + sizeof(uint32) +
+		(Size) plan->ncolumns * (shape->wide_value ? sizeof(int64) : sizeof(int32));
+}
+
+/* One row an owner needs no partitions, whatever the number of rows. */
+static unsigned
+partition_bits(const EpsRun *run, Size limit)
+{
+	double		rows = run->node->child->plan->plan_rows;
+	unsigned	bits = 0;
+
+	if (rows < SMALL_ROWS || (run->plan->owner_unique && run->price->rows_per_owner == 1))
+		return 0;
+	while (bits < MOST_BITS && rows / ROWS_PER_PARTITION > (double) (1U << bits) &&
+		   ((Size) 2 << bits) * LARGE_CHUNK <= limit / 4)
+		bits++;
+	return bits;
+}
+
+static void
+make_store(EpsRun *run)
+{
+	Size		limit = Max(get_hash_memory_limit(), LEAST_LIMIT);
+	unsigned	bits = partition_bits(run, limit);
+	Size		chunk = bits == 0 ? SMALL_CHUNK : LARGE_CHUNK;
+	Size		entry = sizeof(uint32) + sizeof(int64) * (Size) run->price->ncoords;
+
+	decide_shape(run);
+	chunk = Max(chunk, Max(run->shape.size, entry) * 4);
+	run->arena = eps_exec_arena_create(run->collect, chunk, limit);
+	run->records = eps_exec_partitions_create(run->collect, run->arena, &run->shape, 0, bits);
+}
+
+/* --- one row ------------------------------------------------------------------------ */
+
+static inline EpsKey
+read_owner(const Collector *c, Datum owner)
+{
+	EpsKey		key = {0, 0};
+	const uint8 *bytes;
+	uint8		buffer[16];
+	EpsOwnerKey account;
+	Size		len;
+
+	switch (c->owner_type)
+	{
+		case INT4OID:
+			key.lo = (uint64) (int64) DatumGetInt32(owner);
+			break;
+		case INT8OID:
+			key.lo = (uint64) DatumGetInt64(owner);
+			break;
+		case INT2OID:
+			key.lo = (uint64) (int64) DatumGetInt16(owner);
+			break;
+		case UUIDOID:
+			memcpy(&key, DatumGetUUIDP(owner)->data, UUID_LEN);
+			break;
+		default:
+			len = eps_policy_owner_bytes(&bytes, buffer, c->run->plan->family, c->owner_type, owner);
+			eps_budget_owner_key(&account, c->run->node->book, bytes, len);
+			key.lo = account.lo;
+			key.hi = account.hi;
+	}
+	return key;
+}
+
+static inline void
+write_value(char *at, bool wide, int column, int64 value)
+{
+	int32		narrow;
+
+	if (wide)
+		memcpy(at + column * sizeof(int64), &value, sizeof(int64));
+	else
+	{
+		narrow = value == EPS_VALUE_NULL ? EPS_NARROW_NULL : (int32) value;
+		memcpy(at + column * sizeof(int32), &narrow, sizeof(int32));
+	}
+}
+
+static inline void
+write_values(const Collector *c, char *at, const Datum *values, const bool *isnull)
+{
+	const EpsScanState *node = c->run->node;
+	bool		wide = c->run->shape.wide_value;
+
+	for (int i = 0; i < c->run->shape.ncolumns; i++)
+	{
+		int			from = node->column_at[i];
+		int64		value = EPS_VALUE_NULL;
+
+		if (!isnull[from])
+			value = eps_exec_read_value(&c->readers[i], values[from]);
+		write_value(at, wide, i, value);
+	}
+}
+
+static inline uint32
+read_group(Collector *c, const Datum *values, const bool *isnull)
+{
+	const EpsScanState *node = c->run->node;
+
+	for (int k = 0; k < c->run->plan->nkeys; k++)
+	{
+		c->keys[k] = values[node->key_at[k]];
+		c->isnull[k] = isnull[node->key_at[k]];
+	}
+	return eps_exec_group_of(c->run->groups, c->keys, c->isnull);
+}
+
+static inline void
+collect_row(Collector *c, const Datum *values, const bool *isnull)
+{
+	EpsRun	   *run = c->run;
+	EpsPartitions *set = run->records;
+	int			owner_at = run->node->owner_at;
+	char	   *record;
+	EpsKey		key;
+	uint32		gid;
+
+	if (isnull[owner_at])
+		return;
+	gid = read_group(c, values, isnull);
+	if (gid == EPS_GROUP_NONE)
+		return;
+	key = read_owner(c, values[owner_at]);
+	record = eps_exec_partitions_stage(set);
+	memcpy(record, &key, run->shape.wide_key ? 16 : 8);
+	record += run->shape.wide_key ? 16 : 8;
+	memcpy(record, &gid, sizeof(gid));
+	write_values(c, record + sizeof(gid), values, isnull);
+	eps_exec_partitions_put(set, set->bits > 0 ? eps_exec_key_hash(key, run->shape.wide_key) : 0);
+}
+
+/* --- all rows ------------------------------------------------------------------------- */
+
+static void
+make_collector(Collector *c, EpsRun *run)
+{
+	const EpsReleasePlan *plan = run->plan;
+
+	c->run = run;
+	c->owner_type = getBaseType(plan->owner_type);
+	c->keys = palloc0(sizeof(Datum) * Max(plan->nkeys, 1));
+	c->isnull = palloc0(sizeof(bool) * Max(plan->nkeys, 1));
+	c->readers = palloc0(sizeof(EpsValueReader) * Max(plan->ncolumns, 1));
+	for (int i = 0; i < plan->ncolumns; i++)
+		eps_exec_value_reader(&c->readers[i], &plan->columns[i]);
+}
+
+void
+eps_exec_collect(EpsRun *run)
+{
+	MemoryContext query = MemoryContextSwitchTo(run->collect);
+	ExprContext *econtext = run->node->css.ss.ps.ps_ExprContext;
+	MemoryContext row_context = econtext->ecxt_per_tuple_memory;
+	Collector	c;
+
+	make_store(run);
+	run->groups = eps_exec_groups_create(run->plan, run->price);
+	make_collector(&c, run);
+	MemoryContextSwitchTo(query);
+	for (;;)
+	{
+		/* in the query's context: some nodes make what they keep in the current one */
+		TupleTableSlot *slot = ExecProcNode(run->node->child);
+
+		if (TupIsNull(slot))
+			break;
+		slot_getallattrs(slot);
+		MemoryContextSwitchTo(row_context);
+		collect_row(&c, slot->tts_values, slot->tts_isnull);
+		MemoryContextSwitchTo(query);
+		MemoryContextReset(row_context);
+	}
+	eps_exec_partitions_close(run->records);
+}

@@ -1,0 +1,379 @@
+/*
+ * groups.c
+ *	  The dictionary of groups.
+ *
+ * Two forms.  Up to two by-value keys are packed into two words and found in a
+ * small table of their own; all others by their canonical bytes.  Core's tuple
+ * hash table would do for both, at two to three times the cost a row, and would
+ * keep the look of whichever row came first.
+ */
+#include "postgres.h"
+
+#include "pg/exec/exec_internal.h"
+
+#include "common/hashfn.h"
+#include "lib/stringinfo.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
+#include "utils/memutils.h"
+#include "utils/sortsupport.h"
+#include "utils/typcache.h"
+
+#define FIRST_SLOTS 64
+
+/* --- tables ------------------------------------------------------------------ */
+
+static inline uint32
+packed_hash(const EpsPackedGroup *key)
+{
+	return (uint32) (eps_exec_mix(key->key[0] ^ (key->key[1] * UINT64CONST(0x9e3779b97f4a7c15)) ^ key->nulls) >> 32);
+}
+
+static inline bool
+packed_equal(const EpsPackedGroup *a, const EpsPackedGroup *b)
+{
+	return a->key[0] == b->key[0] && a->key[1] == b->key[1] && a->nulls == b->nulls;
+}
+
+static EpsPackedGroup *
+packed_slot(const EpsGroups *g, const EpsPackedGroup *key)
+{
+	uint32		at = packed_hash(key);
+
+	for (;; at++)
+	{
+		EpsPackedGroup *slot = &g->packed_slots[at & (g->nslots - 1)];
+
+		if (slot->gid == EPS_GROUP_NONE || packed_equal(slot, key))
+			return slot;
+	}
+}
+
+static EpsBytesGroup *
+bytes_slot(const EpsGroups *g, uint32 hash, const char *data, int len)
+{
+	for (uint32 at = hash;; at++)
+	{
+		EpsBytesGroup *slot = &g->bytes_slots[at & (g->nslots - 1)];
+		const EpsBytes *bytes;
+
+		if (slot->gid == EPS_GROUP_NONE)
+			return slot;
+		if (slot->hash != hash)
+			continue;
+		bytes = &g->bytes[slot->gid];
+		if (bytes->len == len && memcmp(bytes->data, data, len) == 0)
+			return slot;
+	}
+}
+
+static void
+make_slots(EpsGroups *g, uint32 nslots)
+{
+	g->nslots = nslots;
+	if (g->packed)
+	{
+		g->packed_slots = MemoryContextAllocHuge(g->context, sizeof(EpsPackedGroup) * (Size) nslots);
+		memset(g->packed_slots, 0xFF, sizeof(EpsPackedGroup) * (Size) nslots);
+	}
+	else
+	{
+		g->bytes_slots = MemoryContextAllocHuge(g->context, sizeof(EpsBytesGroup) * (Size) nslots);
+		memset(g->bytes_slots, 0xFF, sizeof(EpsBytesGroup) * (Size) nslots);
+	}
+}
+
+static void
+double_slots(EpsGroups *g)
+{
+	uint32		old = g->nslots;
+	EpsPackedGroup *packed = g->packed_slots;
+	EpsBytesGroup *bytes = g->bytes_slots;
+
+	make_slots(g, old * 2);
+	for (uint32 i = 0; i < old; i++)
+	{
+		if (g->packed && packed[i].gid != EPS_GROUP_NONE)
+			*packed_slot(g, &packed[i]) = packed[i];
+		else if (!g->packed && bytes[i].gid != EPS_GROUP_NONE)
+			*bytes_slot(g, bytes[i].hash, g->bytes[bytes[i].gid].data, g->bytes[bytes[i].gid].len) = bytes[i];
+	}
+	pfree(g->packed ? (void *) packed : (void *) bytes);
+}
+
+/* --- new groups ----------------------------------------------------------------- */
+
+static void
+make_room(EpsGroups *g)
+{
+	g->room *= 2;
+	g->values = repalloc_huge(g->values, sizeof(Datum) * (Size) g->room * g->nkeys);
+	g->isnull = repalloc_huge(g->isnull, sizeof(bool) * (Size) g->room * g->nkeys);
+	if (!g->packed)
+		g->bytes = repalloc_huge(g->bytes, sizeof(EpsBytes) * (Size) g->room);
+}
+
+/* Stores the keys of a new group and returns its number. */
+static uint32
+new_group(EpsGroups *g, const Datum *keys, const bool *isnull)
+{
+	MemoryContext old = MemoryContextSwitchTo(g->context);
+	uint32		gid = g->ngroups;
+
+	EPS_ENSURE(gid < (uint32) PG_INT32_MAX, "too many groups");
+	if (gid == g->room)
+		make_room(g);
+	for (int k = 0; k < g->nkeys; k++)
+	{
+		g->isnull[(Size) gid * g->nkeys + k] = isnull[k];
+		g->values[(Size) gid * g->nkeys + k] =
+			isnull[k] ? (Datum) 0 : eps_exec_key_canonical(&g->forms[k], keys[k]);
+	}
+	g->ngroups++;
+	MemoryContextSwitchTo(old);
+	return gid;
+}
+
+/* --- look-up ---------------------------------------------------------------------- */
+
+static uint32
+packed_group_of(EpsGroups *g, const Datum *keys, const bool *isnull)
+{
+	EpsPackedGroup key = {{0, 0}, 0, 0};
+	EpsPackedGroup *slot;
+
+	for (int k = 0; k < g->nkeys; k++)
+	{
+		if (isnull[k])
+			key.nulls |= 1U << k;
+		else
+			key.key[k] = (uint64) keys[k] & g->forms[k].mask;
+	}
+	if (packed_equal(&key, &g->last))
+		return g->last.gid;
+	slot = packed_slot(g, &key);
+	if (slot->gid == EPS_GROUP_NONE)
+	{
+		if (g->closed)
+			return EPS_GROUP_NONE;
+		key.gid = new_group(g, keys, isnull);
+		*slot = key;
+		if (g->ngroups > g->nslots / 2)
+			double_slots(g);
+	}
+	else
+		key.gid = slot->gid;
+	g->last = key;
+	return key.gid;
+}
+
+static void
+write_bytes(EpsGroups *g, const Datum *keys, const bool *isnull)
+{
+	resetStringInfo(&g->scratch);
+	for (int k = 0; k < g->nkeys; k++)
+	{
+		appendStringInfoChar(&g->scratch, isnull[k] ? 1 : 0);
+		if (!isnull[k])
+			eps_exec_key_bytes(&g->scratch, &g->forms[k], keys[k]);
+	}
+}
+
+static bool
+is_last_group(const EpsGroups *g)
+{
+	const EpsBytes *last;
+
+	if (g->last.gid == EPS_GROUP_NONE)
+		return false;
+	last = &g->bytes[g->last.gid];
+	return last->len == g->scratch.len && memcmp(last->data, g->scratch.data, last->len) == 0;
+}
+
+static uint32
+bytes_group_of(EpsGroups *g, const Datum *keys, const bool *isnull)
+{
+	EpsBytesGroup *slot;
+	uint32		hash;
+
+	write_bytes(g, keys, isnull);
+	if (is_last_group(g))
+		return g->last.gid;
+	hash = hash_bytes((const unsigned char *) g->scratch.data, g->scratch.len);
+	slot = bytes_slot(g, hash, g->scratch.data, g->scratch.len);
+	if (slot->gid == EPS_GROUP_NONE)
+	{
+		EpsBytes   *bytes;
+
+		if (g->closed)
+			return EPS_GROUP_NONE;
+		slot->hash = hash;
+		slot->gid = new_group(g, keys, isnull);
+		g->last.gid = slot->gid;
+		bytes = &g->bytes[slot->gid];
+		bytes->len = g->scratch.len;
+		bytes->data = MemoryContextAlloc(g->context, Max(bytes->len, 1));
+		memcpy(bytes->data, g->scratch.data, bytes->len);
+		if (g->ngroups > g->nslots / 2)
+			double_slots(g);
+		return g->last.gid;
+	}
+	g->last.gid = slot->gid;
+	return slot->gid;
+}
+
+uint32
+eps_exec_group_of(EpsGroups *groups, const Datum *keys, const bool *isnull)
+{
+	if (groups->nkeys == 0)
+		return 0;
+	if (groups->packed)
+		return packed_group_of(groups, keys, isnull);
+	return bytes_group_of(groups, keys, isnull);
+}
+
+/* --- the public domain ------------------------------------------------------------- */
+
+static Datum
+integer_of_type(Oid type, int64 value)
+{
+	switch (type)
+	{
+		case INT2OID:
+			return Int16GetDatum((int16) value);
+		case INT4OID:
+			return Int32GetDatum((int32) value);
+		case INT8OID:
+			return Int64GetDatum(value);
+		case NUMERICOID:
+			return DirectFunctionCall1(int8_numeric, Int64GetDatum(value));
+		default:
+			EPS_ENSURE(false, "a range is of another type");
+			return (Datum) 0;
+	}
+}
+
+static uint64
+domain_members(const EpsPlanKey *key)
+{
+	uint64		n = key->domain == EPS_DOMAIN_RANGE ?
+		(uint64) key->hi - (uint64) key->lo + 1 : (uint64) list_length(key->values);
+
+	return n + (key->nullable ? 1 : 0);
+}
+
+/* Member i of a key's domain; NULL comes last. */
+static Datum
+domain_member(const EpsPlanKey *key, const EpsKeyForm *form, uint64 i, bool *isnull)
+{
+	*isnull = key->nullable && i == domain_members(key) - 1;
+	if (*isnull)
+		return (Datum) 0;
+	if (key->domain == EPS_DOMAIN_RANGE)
+		return integer_of_type(form->type, key->lo + (int64) i);
+	return ((const Const *) list_nth(key->values, (int) i))->constvalue;
+}
+
+/* All groups, the last key running fastest. */
+static void
+fill_from_domain(EpsGroups *g, const EpsReleasePlan *plan, uint64 ngroups)
+{
+	Datum	   *keys = palloc(sizeof(Datum) * Max(plan->nkeys, 1));
+	bool	   *isnull = palloc(sizeof(bool) * Max(plan->nkeys, 1));
+
+	for (uint64 n = 0; n < ngroups; n++)
+	{
+		uint64		rest = n;
+
+		for (int k = plan->nkeys - 1; k >= 0; k--)
+		{
+			uint64		members = domain_members(&plan->keys[k]);
+
+			keys[k] = domain_member(&plan->keys[k], &g->forms[k], rest % members, &isnull[k]);
+			rest /= members;
+		}
+		EPS_ENSURE(eps_exec_group_of(g, keys, isnull) == n, "a public domain names a value twice");
+		CHECK_FOR_INTERRUPTS();
+	}
+	g->closed = true;
+}
+
+EpsGroups *
+eps_exec_groups_create(const EpsReleasePlan *plan, const EpsReleasePrice *price)
+{
+	EpsGroups  *g = palloc0(sizeof(EpsGroups));
+
+	g->context = CurrentMemoryContext;
+	g->nkeys = plan->nkeys;
+	g->forms = palloc0(sizeof(EpsKeyForm) * Max(plan->nkeys, 1));
+	g->packed = plan->nkeys <= 2;
+	for (int k = 0; k < plan->nkeys; k++)
+	{
+		eps_exec_key_form(&g->forms[k], &plan->keys[k]);
+		g->packed = g->packed && g->forms[k].kind == EPS_FORM_BYVAL;
+	}
+	g->room = FIRST_SLOTS;
+	g->values = palloc(sizeof(Datum) * g->room * Max(plan->nkeys, 1));
+	g->isnull = palloc(sizeof(bool) * g->room * Max(plan->nkeys, 1));
+	g->bytes = g->packed ? NULL : palloc(sizeof(EpsBytes) * g->room);
+	initStringInfo(&g->scratch);
+	make_slots(g, FIRST_SLOTS);
+	g->last.gid = EPS_GROUP_NONE;
+	g->last.nulls = ~0U;		/* equal to no key */
+	if (plan->nkeys == 0)
+	{
+		g->ngroups = 1;
+		g->closed = true;
+	}
+	else if (!price->thresholded)
+		fill_from_domain(g, plan, price->ngroups);
+	return g;
+}
+
+/* --- order --------------------------------------------------------------------------- */
+
+typedef struct GroupOrder
+{
+	const EpsGroups *groups;
+	SortSupportData *keys;
+} GroupOrder;
+
+static int
+compare_groups(const void *a, const void *b, void *arg)
+{
+	const GroupOrder *order = arg;
+	const EpsGroups *g = order->groups;
+	Size		left = (Size) *(const uint32 *) a * g->nkeys;
+	Size		right = (Size) *(const uint32 *) b * g->nkeys;
+
+	for (int k = 0; k < g->nkeys; k++)
+	{
+		int			c = ApplySortComparator(g->values[left + k], g->isnull[left + k],
+											g->values[right + k], g->isnull[right + k],
+											&order->keys[k]);
+
+		if (c != 0)
+			return c;
+	}
+	return 0;
+}
+
+void
+eps_exec_groups_sort(const EpsGroups *groups, uint32 *gids, uint32 n)
+{
+	GroupOrder	order = {.groups = groups};
+
+	order.keys = palloc0(sizeof(SortSupportData) * Max(groups->nkeys, 1));
+	for (int k = 0; k < groups->nkeys; k++)
+	{
+		const EpsKeyForm *form = &groups->forms[k];
+		TypeCacheEntry *type = lookup_type_cache(form->type, TYPECACHE_LT_OPR);
+
+		order.keys[k].ssup_cxt = CurrentMemoryContext;
+		order.keys[k].ssup_collation = form->collation;
+		order.keys[k].ssup_nulls_first = false;
+		PrepareSortSupportFromOrderingOp(type->lt_opr, &order.keys[k]);
+	}
+	qsort_arg(gids, n, sizeof(uint32), compare_groups, &order);
+}

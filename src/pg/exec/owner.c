@@ -1,0 +1,349 @@
+/*
+ * owner.c
+ *	  Step 2 for one owner: at most R rows and L0 groups by the owner's own
+ *	  coins (rule 5), sums in exact integers, rounded to the grid, and charged.
+ *
+ * Everything here is a function of this owner's rows, this owner's coins and the
+ * price: that is what makes the charge sound (docs/privacy.md, Theorem 1).
+ */
+#include "postgres.h"
+
+#include "pg/exec/exec_internal.h"
+
+#include "catalog/pg_type.h"
+#include "utils/memutils.h"
+
+#define LOOKUP_BATCH 128
+#define FIRST_ROOM 1024
+
+/* What a coordinate adds up, read off the plan once. */
+typedef struct BoundCoord
+{
+	EpsCoordKind kind;
+	int			column;			/* -1: every row */
+	int32		shift;
+	const EpsCharge *charge;
+} BoundCoord;
+
+/* Where a group stands among the owner's groups, if it was met for this owner. */
+typedef struct Stamp
+{
+	uint32		epoch;
+	uint32		at;
+} Stamp;
+
+struct EpsBounder
+{
+	EpsRun	   *run;
+	MemoryContext context;
+	int			ncoords;
+	BoundCoord *coords;
+	uint32		rows_per_owner;
+	uint32		groups_per_owner;
+	Stamp	   *stamps;			/* by group */
+	uint32		epoch;
+	uint32		room;			/* groups of an owner that these arrays hold */
+	uint32	   *gids;
+	int64	   *sums;			/* by group, then coordinate */
+	int64	   *grid;			/* by coordinate, then kept group */
+	uint32		choice_room;
+	uint32	   *choice;
+	const char **chosen;		/* rows that were chosen */
+	uint32		npending;		/* candidates at the end without an account */
+	EpsOwnerKey pending[LOOKUP_BATCH];
+	uint32		accounts[LOOKUP_BATCH];
+};
+
+/* --- arrays --------------------------------------------------------------------- */
+
+static void
+make_room(EpsBounder *b, uint32 groups)
+{
+	Size		coords = (Size) Max(b->ncoords, 1);
+
+	if (groups <= b->room)
+		return;
+	b->room = Max(groups, b->room * 2);
+	b->gids = repalloc_huge(b->gids, sizeof(uint32) * (Size) b->room);
+	b->sums = repalloc_huge(b->sums, sizeof(int64) * coords * b->room);
+	b->grid = repalloc_huge(b->grid, sizeof(int64) * coords * b->room);
+}
+
+static void
+make_choice_room(EpsBounder *b, uint32 n)
+{
+	if (n <= b->choice_room)
+		return;
+	b->choice_room = Max(n, b->choice_room * 2);
+	b->choice = repalloc_huge(b->choice, sizeof(uint32) * (Size) b->choice_room);
+	b->chosen = repalloc_huge(b->chosen, sizeof(char *) * (Size) b->choice_room);
+}
+
+EpsBounder *
+eps_exec_bounder_create(EpsRun *run)
+{
+	const EpsReleasePrice *price = run->price;
+	EpsBounder *b = MemoryContextAllocZero(run->context, sizeof(EpsBounder));
+	Size		coords = (Size) Max(price->ncoords, 1);
+
+	b->run = run;
+	b->context = run->context;
+	b->ncoords = price->ncoords;
+	b->coords = MemoryContextAllocZero(b->context, sizeof(BoundCoord) * coords);
+	for (int j = 0; j < price->ncoords; j++)
+	{
+		BoundCoord *c = &b->coords[j];
+
+		/* a coordinate beyond the plan's is the price's own count of owners */
+		c->kind = j < run->plan->ncoords ? run->plan->coords[j].kind : EPS_COORD_OWNERS;
+		c->column = j < run->plan->ncoords ? run->plan->coords[j].column : -1;
+		c->shift = price->coords[j].shift;
+		c->charge = &price->charges[j];
+	}
+	b->rows_per_owner = (uint32) Min(price->rows_per_owner, PG_UINT32_MAX);
+	b->groups_per_owner = (uint32) price->groups_per_owner;
+	b->stamps = MemoryContextAllocExtended(b->context, sizeof(Stamp) * (Size) run->groups->ngroups,
+										   MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	b->room = b->choice_room = FIRST_ROOM;
+	b->gids = MemoryContextAlloc(b->context, sizeof(uint32) * b->room);
+	b->sums = MemoryContextAllocHuge(b->context, sizeof(int64) * coords * b->room);
+	b->grid = MemoryContextAllocHuge(b->context, sizeof(int64) * coords * b->room);
+	b->choice = MemoryContextAlloc(b->context, sizeof(uint32) * b->choice_room);
+	b->chosen = MemoryContextAlloc(b->context, sizeof(char *) * b->choice_room);
+	return b;
+}
+
+/* --- rows and groups ---------------------------------------------------------------- */
+
+/* A uniform choice of k of 0..n-1, in choice[0..k-1]. */
+static void
+choose(EpsBounder *b, uint32 k, uint32 n)
+{
+	make_choice_room(b, n);
+	for (uint32 i = 0; i < n; i++)
+		b->choice[i] = i;
+	eps_common_check(eps_noise_choose(b->choice, k, n, &b->run->entropy), "owner's coins");
+}
+
+static inline int64
+record_value(const char *values, int column, bool wide)
+{
+	int64		value;
+	int32		narrow;
+
+	if (wide)
+	{
+		memcpy(&value, values + column * sizeof(int64), sizeof(int64));
+		return value;
+	}
+	memcpy(&narrow, values + column * sizeof(int32), sizeof(int32));
+	return narrow == EPS_NARROW_NULL ? EPS_VALUE_NULL : narrow;
+}
+
+/* At most R V < 2^62 in size, so nothing overflows. */
+static inline void
+add_row(const EpsBounder *b, int64 *sums, const char *values, bool wide)
+{
+	for (int j = 0; j < b->ncoords; j++)
+	{
+		const BoundCoord *c = &b->coords[j];
+		int64		value = c->column < 0 ? 0 : record_value(values, c->column, wide);
+
+		if (value == EPS_VALUE_NULL)
+			continue;
+		if (c->kind == EPS_COORD_SUM)
+			sums[j] += value;
+		else if (c->kind == EPS_COORD_ROWS)
+			sums[j]++;
+		else
+			sums[j] = 1;
+	}
+}
+
+/* Adds up an owner's rows by group; returns the number of groups. */
+static inline uint32
+add_up_rows(EpsBounder *b, const char *const *records, uint32 n, bool wide)
+{
+	int			skip = b->run->shape.wide_key ? 16 : 8;
+	uint32		groups = 0;
+
+	b->epoch++;
+	for (uint32 i = 0; i < n; i++)
+	{
+		const char *at = records[i] + skip;
+		uint32		gid;
+		Stamp	   *stamp;
+
+		memcpy(&gid, at, sizeof(gid));
+		stamp = &b->stamps[gid];
+		if (stamp->epoch != b->epoch)
+		{
+			stamp->epoch = b->epoch;
+			stamp->at = groups;
+			b->gids[groups] = gid;
+			memset(b->sums + (Size) groups * b->ncoords, 0, sizeof(int64) * b->ncoords);
+			groups++;
+		}
+		add_row(b, b->sums + (Size) stamp->at * b->ncoords, at + sizeof(gid), wide);
+	}
+	return groups;
+}
+
+static const char *const *
+choose_rows(EpsBounder *b, const char *const *records, uint32 *n)
+{
+	if (*n <= b->rows_per_owner)
+		return records;
+	choose(b, b->rows_per_owner, *n);
+	*n = b->rows_per_owner;
+	for (uint32 i = 0; i < *n; i++)
+		b->chosen[i] = records[b->choice[i]];
+	return b->chosen;
+}
+
+/* Keeps at most L0 groups: choice[0..kept-1] are their places. */
+static uint32
+choose_groups(EpsBounder *b, uint32 groups)
+{
+	if (groups > b->groups_per_owner)
+	{
+		choose(b, b->groups_per_owner, groups);
+		return b->groups_per_owner;
+	}
+	make_choice_room(b, groups);
+	for (uint32 i = 0; i < groups; i++)
+		b->choice[i] = i;
+	return groups;
+}
+
+/* --- grid and charge ------------------------------------------------------------------ */
+
+/* The charge of the kept groups, as a level of the ladder. */
+static uint16
+to_grid_and_charge(EpsBounder *b, uint32 kept)
+{
+	uint64		units = 0;
+	unsigned	level = 0;
+
+	for (int j = 0; j < b->ncoords; j++)
+	{
+		const BoundCoord *c = &b->coords[j];
+		int64	   *z = b->grid + (Size) j * kept;
+
+		for (uint32 i = 0; i < kept; i++)
+			z[i] = eps_mechanism_to_grid(b->sums[(Size) b->choice[i] * b->ncoords + j], c->shift);
+		units = eps_base_add_sat_u64(units, eps_accountant_charge(c->charge, z, kept));
+	}
+	eps_common_check(eps_accountant_ladder_up(&level, units), "level of a charge");
+	EPS_ENSURE(level <= b->run->price->worst_level, "a charge is above the worst case");
+	return (uint16) level;
+}
+
+static inline void
+write_entry(char *at, const EpsBounder *b, uint32 i, uint32 kept, bool wide)
+{
+	memcpy(at, &b->gids[b->choice[i]], sizeof(uint32));
+	at += sizeof(uint32);
+	for (int j = 0; j < b->ncoords; j++)
+	{
+		int64		z = b->grid[(Size) j * kept + i];
+		int32		narrow = (int32) z;
+
+		if (wide)
+			memcpy(at + j * sizeof(int64), &z, sizeof(int64));
+		else
+		{
+			EPS_ENSURE(narrow == z, "a contribution is above its bound");
+			memcpy(at + j * sizeof(int32), &narrow, sizeof(int32));
+		}
+	}
+}
+
+/* --- candidates ------------------------------------------------------------------------- */
+
+void
+eps_exec_bounder_finish(EpsBounder *b)
+{
+	EpsRun	   *run = b->run;
+	EpsCandidate *first = run->candidates + run->ncandidates - b->npending;
+
+	if (b->npending == 0)
+		return;
+	eps_budget_lookup(run->node->book, b->accounts, b->pending, (int) b->npending);
+	for (uint32 i = 0; i < b->npending; i++)
+	{
+		first[i].account = b->accounts[i];
+		first[i].key = b->pending[i];
+	}
+	b->npending = 0;
+}
+
+static EpsOwnerKey
+account_key(const EpsRun *run, EpsKey key)
+{
+	EpsOwnerKey out;
+	const uint8 *bytes;
+	uint8		buffer[16];
+	Size		len;
+
+	switch (run->plan->family)
+	{
+		case EPS_KEY_TEXT:
+			return (EpsOwnerKey) {.lo = key.lo,.hi = key.hi};	/* hashed when it was read */
+		case EPS_KEY_UUID:
+			eps_budget_owner_key(&out, run->node->book, (const uint8 *) &key, sizeof(key));
+			return out;
+		default:
+			len = eps_policy_owner_bytes(&bytes, buffer, EPS_KEY_INT, INT8OID, Int64GetDatum((int64) key.lo));
+			eps_budget_owner_key(&out, run->node->book, bytes, len);
+			return out;
+	}
+}
+
+static void
+add_candidate(EpsBounder *b, EpsKey key, uint16 level, uint16 delta_level, uint32 kept)
+{
+	EpsRun	   *run = b->run;
+	EpsCandidate *c;
+
+	if (run->ncandidates == run->room)
+	{
+		run->room = Max(run->room * 2, FIRST_ROOM);
+		run->candidates = run->candidates == NULL ?
+			MemoryContextAllocHuge(run->context, sizeof(EpsCandidate) * run->room) :
+			repalloc_huge(run->candidates, sizeof(EpsCandidate) * run->room);
+		run->nentries = run->nentries == NULL ?
+			MemoryContextAllocHuge(run->context, sizeof(uint32) * run->room) :
+			repalloc_huge(run->nentries, sizeof(uint32) * run->room);
+	}
+	run->nentries[run->ncandidates] = kept;
+	c = &run->candidates[run->ncandidates++];
+	c->account = EPS_ACCOUNT_NONE;
+	c->level = level;
+	c->delta_level = delta_level;
+	b->pending[b->npending++] = account_key(run, key);
+	if (b->npending == LOOKUP_BATCH)
+		eps_exec_bounder_finish(b);
+}
+
+void
+eps_exec_bound_owner(EpsBounder *b, EpsKey key, const char *const *records, uint32 n)
+{
+	EpsRun	   *run = b->run;
+	bool		wide_entry = run->entries->wide;
+	uint32		groups;
+	uint32		kept;
+	uint16		level;
+
+	records = choose_rows(b, records, &n);
+	make_room(b, n);
+	if (run->shape.wide_value)
+		groups = add_up_rows(b, records, n, true);
+	else
+		groups = add_up_rows(b, records, n, false);
+	kept = choose_groups(b, groups);
+	level = to_grid_and_charge(b, kept);
+	for (uint32 i = 0; i < kept; i++)
+		write_entry(eps_exec_entries_add(run->entries), b, i, kept, wide_entry);
+	add_candidate(b, key, level, run->price->delta_levels[kept], kept);
+}

@@ -1,0 +1,181 @@
+/*
+ * run.c
+ *	  All releases of a statement, once each, in an order fixed by the plan
+ *	  (rule 1): the subplans by number, then the main tree, what is below before
+ *	  what is above.
+ *
+ * All are priced, then booked against the quota in one piece, then run.  A
+ * release whose input pulls one that comes later (through a parameter) runs that
+ * one on the way: it is booked already.
+ */
+#include "postgres.h"
+
+#include "pg/exec/exec_internal.h"
+
+#include "nodes/nodeFuncs.h"
+#include "utils/memutils.h"
+
+/* --- which ------------------------------------------------------------------------ */
+
+static bool
+collect_scans(PlanState *state, List **scans)
+{
+	if (state == NULL)
+		return false;
+	(void) planstate_tree_walker(state, collect_scans, scans);
+	if (eps_exec_is_scan_state(state))
+		*scans = list_append_unique_ptr(*scans, state);
+	return false;
+}
+
+static List *
+scans_of_query(QueryDesc *query)
+{
+	List	   *scans = NIL;
+	ListCell   *lc;
+
+	foreach(lc, query->estate->es_subplanstates)
+		(void) collect_scans((PlanState *) lfirst(lc), &scans);
+	(void) collect_scans(query->planstate, &scans);
+	return scans;
+}
+
+/* Equal text and equal plan, outputs included: one answer for both. */
+static bool
+is_same_release(const EpsScanState *a, const EpsScanState *b)
+{
+	const CustomScan *left = (const CustomScan *) a->css.ss.ps.plan;
+	const CustomScan *right = (const CustomScan *) b->css.ss.ps.plan;
+
+	return strcmp(a->plan->fingerprint, b->plan->fingerprint) == 0 &&
+		equal(linitial(left->custom_private), linitial(right->custom_private));
+}
+
+static EpsScanState *
+find_same(List *scans, const EpsScanState *node)
+{
+	ListCell   *lc;
+
+	foreach(lc, scans)
+	{
+		EpsScanState *other = lfirst(lc);
+
+		if (other == node)
+			return NULL;
+		if (other->same_as == NULL && other->phase != EPS_SCAN_NEW && is_same_release(other, node))
+			return other;
+	}
+	return NULL;
+}
+
+/* --- price and quota --------------------------------------------------------------- */
+
+static EpsQuotaClaim
+claim_of(const EpsScanState *node)
+{
+	const EpsReleasePrice *price = node->price;
+
+	return (EpsQuotaClaim)
+	{
+		.dataset_id = price->dataset->id,
+			.role = price->grant->role,
+			.quota_units = price->grant->quota_units,
+			.units = eps_accountant_ladder_units(price->worst_level),
+			.delta_units = eps_accountant_ladder_units(price->worst_delta_level)
+	};
+}
+
+/*
+ * Books the new releases among the statement's, all or none.  Books are opened
+ * before: a quota is never given back.
+ */
+static void
+book_releases(List *scans)
+{
+	EpsSettings settings = eps_release_settings();
+	EpsQuotaClaim *claims = palloc(sizeof(EpsQuotaClaim) * list_length(scans));
+	int			nclaims = 0;
+	ListCell   *lc;
+
+	eps_budget_check_durable();
+	foreach(lc, scans)
+	{
+		EpsScanState *node = lfirst(lc);
+
+		if (node->phase != EPS_SCAN_NEW)
+			continue;
+		node->phase = EPS_SCAN_BOOKED;
+		node->same_as = find_same(scans, node);
+		if (node->same_as != NULL)
+			continue;
+		node->price = eps_release_price(node->plan, &settings);
+		node->purpose = settings.purpose;
+		node->book = eps_budget_open(node->plan->dataset_id);
+		claims[nclaims++] = claim_of(node);
+	}
+	if (nclaims > 0)
+		eps_budget_take_quota(claims, nclaims);
+}
+
+/* --- run ------------------------------------------------------------------------------ */
+
+static void
+run_booked(EpsScanState *node)
+{
+	if (node->phase == EPS_SCAN_DONE)
+		return;
+	EPS_ENSURE(node->phase == EPS_SCAN_BOOKED, "a release depends on itself");
+	node->phase = EPS_SCAN_RUNNING;
+	if (node->same_as != NULL)
+	{
+		run_booked(node->same_as);
+		node->rows = node->same_as->rows;
+	}
+	else
+		eps_exec_answer(node);
+	node->phase = EPS_SCAN_DONE;
+}
+
+static bool
+has_new(List *scans)
+{
+	ListCell   *lc;
+
+	foreach(lc, scans)
+		if (((EpsScanState *) lfirst(lc))->phase == EPS_SCAN_NEW)
+			return true;
+	return false;
+}
+
+static void
+run_scans(EState *estate, List *scans)
+{
+	MemoryContext old = MemoryContextSwitchTo(estate->es_query_cxt);
+	ListCell   *lc;
+
+	if (has_new(scans))
+		book_releases(scans);
+	foreach(lc, scans)
+		run_booked(lfirst(lc));
+	MemoryContextSwitchTo(old);
+}
+
+void
+eps_exec_run_releases(QueryDesc *query)
+{
+	MemoryContext old = MemoryContextSwitchTo(query->estate->es_query_cxt);
+	List	   *scans = scans_of_query(query);
+
+	MemoryContextSwitchTo(old);
+	if (scans != NIL)
+		run_scans(query->estate, scans);
+}
+
+/* A node that is read before it has run: one that another release needs, or one
+ * of a plan that nobody announced. */
+void
+eps_exec_run_node(EpsScanState *node)
+{
+	if (node->phase != EPS_SCAN_DONE)
+		run_scans(node->css.ss.ps.state, list_make1(node));
+}

@@ -1,0 +1,210 @@
+/*
+ * guard.c
+ *	  The last look at a finished plan.
+ */
+#include "pg/guard/guard.h"
+
+#include "nodes/extensible.h"
+#include "miscadmin.h"
+#include "parser/parsetree.h"
+
+#include "pg/exec/exec.h"
+#include "pg/policy/policy.h"
+
+typedef struct EpsGuard
+{
+	const PlannedStmt *stmt;
+	const EpsReleasePlan *release;	/* of the release node above, or NULL */
+	bool		reaches;		/* the statement names a protected relation at all */
+} EpsGuard;
+
+static void check_plan(EpsGuard *guard, Plan *plan);
+
+static void
+guard_refuse(void)
+{
+	ereport(ERROR,
+			(errcode(EPS_ERRCODE_REFUSED),
+			 errmsg("the plan of this query would read protected rows outside a release"),
+			 errdetail("The query was stopped by the last check before execution."),
+			 errhint("Write a plain aggregate over the protected relation.")));
+}
+
+static const EpsProtected *
+protected_entry(EpsGuard *guard, Index rtindex)
+{
+	RangeTblEntry *rte;
+
+	if (rtindex == 0)
+		return NULL;
+	rte = rt_fetch(rtindex, guard->stmt->rtable);
+	return rte->rtekind == RTE_RELATION ? eps_policy_protected(rte->relid) : NULL;
+}
+
+/* The relation that a release names covers its partitions and children. */
+static void
+check_scan(EpsGuard *guard, Index rtindex)
+{
+	const EpsProtected *relation = protected_entry(guard, rtindex);
+	bool		named;
+
+	if (relation == NULL)
+		return;
+	if (guard->release == NULL || relation->closed || relation->broken ||
+		relation->dataset_id != guard->release->dataset_id)
+		guard_refuse();
+	named = list_member_oid(guard->release->relations, relation->relid);
+	for (int i = 0; !named && i < list_length(guard->release->relations); i++)
+	{
+		const EpsProtected *other = eps_policy_protected(list_nth_oid(guard->release->relations, i));
+
+		for (int s = 0; other != NULL && s < other->nsteps; s++)
+			named = named || other->steps[s].next_relation == relation->relid;
+	}
+	if (!named)
+		guard_refuse();
+}
+
+static void
+check_list(EpsGuard *guard, List *plans)
+{
+	ListCell   *lc;
+
+	foreach(lc, plans)
+		check_plan(guard, lfirst(lc));
+}
+
+static void
+check_custom(EpsGuard *guard, CustomScan *scan)
+{
+	const EpsReleasePlan *outer = guard->release;
+
+	if (eps_exec_is_release(&scan->scan.plan))
+	{
+		if (outer != NULL)
+			guard_refuse();		/* a release below a release must be an InitPlan */
+		guard->release = eps_exec_release_plan(scan);
+		check_list(guard, scan->custom_plans);
+		guard->release = outer;
+	}
+	else
+	{
+		if (guard->reaches)
+			guard_refuse();		/* somebody else's node: not known what it does */
+		check_list(guard, scan->custom_plans);
+	}
+}
+
+/* Nodes that may stand in a plan which reaches protected relations. */
+static void
+check_node(EpsGuard *guard, Plan *plan)
+{
+	switch (nodeTag(plan))
+	{
+		case T_SeqScan:
+		case T_IndexScan:
+		case T_IndexOnlyScan:
+		case T_BitmapHeapScan:
+		case T_BitmapIndexScan:
+		case T_TidScan:
+		case T_TidRangeScan:
+			check_scan(guard, ((Scan *) plan)->scanrelid);
+			break;
+		case T_BitmapAnd:
+			check_list(guard, ((BitmapAnd *) plan)->bitmapplans);
+			break;
+		case T_BitmapOr:
+			check_list(guard, ((BitmapOr *) plan)->bitmapplans);
+			break;
+		case T_SubqueryScan:
+			check_plan(guard, ((SubqueryScan *) plan)->subplan);
+			break;
+		case T_Append:
+			check_list(guard, ((Append *) plan)->appendplans);
+			break;
+		case T_MergeAppend:
+			check_list(guard, ((MergeAppend *) plan)->mergeplans);
+			break;
+		case T_CustomScan:
+			check_custom(guard, (CustomScan *) plan);
+			break;
+		case T_Result:
+		case T_ProjectSet:
+		case T_NestLoop:
+		case T_MergeJoin:
+		case T_HashJoin:
+		case T_Hash:
+		case T_Material:
+		case T_Memoize:
+		case T_Sort:
+		case T_IncrementalSort:
+		case T_Group:
+		case T_Agg:
+		case T_WindowAgg:
+		case T_Unique:
+		case T_Gather:
+		case T_GatherMerge:
+		case T_SetOp:
+		case T_Limit:
+		case T_FunctionScan:
+		case T_ValuesScan:
+		case T_TableFuncScan:
+		case T_CteScan:
+		case T_RecursiveUnion:
+		case T_WorkTableScan:
+			break;
+		case T_ModifyTable:
+			if (((ModifyTable *) plan)->operation != CMD_INSERT)
+				guard_refuse();
+			break;
+		default:
+			guard_refuse();
+	}
+}
+
+static void
+check_plan(EpsGuard *guard, Plan *plan)
+{
+	if (plan == NULL)
+		return;
+	check_stack_depth();
+	check_node(guard, plan);
+	check_plan(guard, plan->lefttree);
+	check_plan(guard, plan->righttree);
+}
+
+static bool
+names_protected(EpsGuard *guard)
+{
+	for (int i = 1; i <= list_length(guard->stmt->rtable); i++)
+	{
+		if (protected_entry(guard, i) != NULL)
+			return true;
+	}
+	return false;
+}
+
+void
+eps_guard_check(const PlannedStmt *stmt)
+{
+	EpsGuard	guard = {.stmt = stmt};
+	ListCell   *lc;
+
+	if (stmt->commandType == CMD_UTILITY)
+		return;
+	guard.reaches = names_protected(&guard);
+	if (!guard.reaches)
+		return;
+	foreach(lc, stmt->resultRelations)
+	{
+		if (protected_entry(&guard, lfirst_int(lc)) != NULL)
+			guard_refuse();
+	}
+	foreach(lc, stmt->rowMarks)
+	{
+		if (protected_entry(&guard, lfirst_node(PlanRowMark, lc)->rti) != NULL)
+			guard_refuse();
+	}
+	check_list(&guard, stmt->subplans);
+	check_plan(&guard, stmt->planTree);
+}

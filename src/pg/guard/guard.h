@@ -1,0 +1,24 @@
+/*
+ * guard.h
+ *	  An independent look at the finished plan: no protected relation reaches the
+ *	  output but through a release node.
+ *
+ * Promises: trusts neither analysis nor rewriting; an allow-list of plan nodes;
+ * refuses what it does not know.  Must not: change a plan.
+ */
+#ifndef EPS_PG_GUARD_H
+#define EPS_PG_GUARD_H
+
+#include "pg/common/common.h"
+
+#include "nodes/plannodes.h"
+
+/*
+ * ERROR PV001 if a scan of a protected relation in this plan is not below a
+ * release node that names the relation, or if a protected relation is locked or
+ * written.  To be called for sessions of analysts, on the plan as made and again
+ * when it starts.
+ */
+extern void eps_guard_check(const PlannedStmt *stmt);
+
+#endif							/* EPS_PG_GUARD_H */

@@ -1,0 +1,134 @@
+/*
+ * module.c
+ *	  Load, hooks, the prefix of settings.
+ *
+ * Each hook is a dispatch of a few lines, calls the hook before it exactly once
+ * on every path, and stands alone.
+ */
+#include "pg/common/common.h"
+
+#include "executor/executor.h"
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "optimizer/planner.h"
+#include "utils/guc.h"
+
+#include "core/crypto/crypto.h"
+#include "pg/budget/budget.h"
+#include "pg/exec/exec.h"
+#include "pg/guard/guard.h"
+#include "pg/policy/policy.h"
+#include "pg/release/release.h"
+#include "pg/rewrite/rewrite.h"
+
+PG_MODULE_MAGIC;
+
+PGDLLEXPORT void _PG_init(void);
+
+static planner_hook_type prev_planner = NULL;
+static ExecutorStart_hook_type prev_executor_start = NULL;
+static ExecutorRun_hook_type prev_executor_run = NULL;
+
+static PlannedStmt *
+plan_next(Query *parse, const char *query_string, int cursor_options, ParamListInfo params)
+{
+	if (prev_planner)
+		return prev_planner(parse, query_string, cursor_options, params);
+	return standard_planner(parse, query_string, cursor_options, params);
+}
+
+static PlannedStmt *
+module_planner(Query *parse, const char *query_string, int cursor_options, ParamListInfo params)
+{
+	PlannedStmt *result;
+	bool		generic;
+
+	if (!eps_rewrite_statement(parse, params, &generic))
+		return plan_next(parse, query_string, cursor_options, params);
+	if (generic)
+		result = eps_rewrite_refuse_generic(parse);
+	else
+		result = plan_next(parse, query_string, cursor_options, params);
+	result->dependsOnRole = true;
+	eps_guard_check(result);
+	return result;
+}
+
+/* Row counts and timings of a release are answers without noise. */
+static void
+refuse_instrumentation(QueryDesc *query)
+{
+	if (query->instrument_options != 0 && eps_exec_has_release(query->plannedstmt))
+		ereport(ERROR,
+				(errcode(EPS_ERRCODE_REFUSED),
+				 errmsg("EXPLAIN ANALYZE of a release is refused"),
+				 errdetail("It would show how many protected rows were read."),
+				 errhint("Use EXPLAIN without ANALYZE, or dp.preview.")));
+}
+
+static void
+module_executor_start(QueryDesc *query, int eflags)
+{
+	if (eps_policy_is_analyst_session())
+	{
+		eps_guard_check(query->plannedstmt);
+		refuse_instrumentation(query);
+	}
+	if (prev_executor_start)
+		prev_executor_start(query, eflags);
+	else
+		standard_ExecutorStart(query, eflags);
+}
+
+#if PG_VERSION_NUM >= 180000
+static void
+module_executor_run(QueryDesc *query, ScanDirection direction, uint64 count)
+{
+	if (eps_exec_has_release(query->plannedstmt))
+		eps_exec_run_releases(query);
+	if (prev_executor_run)
+		prev_executor_run(query, direction, count);
+	else
+		standard_ExecutorRun(query, direction, count);
+}
+#else
+static void
+module_executor_run(QueryDesc *query, ScanDirection direction, uint64 count, bool execute_once)
+{
+	if (eps_exec_has_release(query->plannedstmt))
+		eps_exec_run_releases(query);
+	if (prev_executor_run)
+		prev_executor_run(query, direction, count, execute_once);
+	else
+		standard_ExecutorRun(query, direction, count, execute_once);
+}
+#endif
+
+static void
+install_hooks(void)
+{
+	prev_planner = planner_hook;
+	planner_hook = module_planner;
+	prev_executor_start = ExecutorStart_hook;
+	ExecutorStart_hook = module_executor_start;
+	prev_executor_run = ExecutorRun_hook;
+	ExecutorRun_hook = module_executor_run;
+}
+
+void
+_PG_init(void)
+{
+	if (!process_shared_preload_libraries_in_progress)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("pg_epsilon must be loaded by shared_preload_libraries"),
+				 errhint("Add pg_epsilon to shared_preload_libraries and restart the server.")));
+	eps_common_check(eps_crypto_init(), "the crypto library cannot be used");
+	eps_policy_init();
+	eps_release_init();
+	eps_budget_init();
+	eps_exec_init();
+	eps_rewrite_init();
+	install_hooks();
+	MarkGUCPrefixReserved("dp");
+}

@@ -1,0 +1,34 @@
+/*
+ * rewrite.h
+ *	  Verdict to plan: the planner hook, the change of the Query, the path of the
+ *	  release node; and dp.preview.
+ *
+ * Promises: a statement of an analyst that reaches a protected relation is
+ * planned only after analysis accepted all of it, and rights to read are lent to
+ * the range-table entries of releases alone; everything else goes to the next
+ * planner untouched.  Must not: decide what may be released, run anything.
+ */
+#ifndef EPS_PG_REWRITE_H
+#define EPS_PG_REWRITE_H
+
+#include "pg/common/common.h"
+
+#include "nodes/params.h"
+#include "nodes/parsenodes.h"
+#include "nodes/plannodes.h"
+
+extern void eps_rewrite_init(void); /* saves and sets create_upper_paths_hook; from _PG_init */
+
+/*
+ * To be called by the planner hook.  If the statement is an analyst's and
+ * reaches a protected relation, changes the query in place and returns true:
+ * then the plan must be made, marked dependent on the role, and guarded.
+ * *generic is set where no generic plan can be made: a parameter decides a bound.
+ */
+extern bool eps_rewrite_statement(Query *query, ParamListInfo params, bool *generic);
+
+/* A plan in place of a generic plan that cannot be made: so dear that the plan
+ * cache never prefers it; raises when run. */
+extern PlannedStmt *eps_rewrite_refuse_generic(Query *query);
+
+#endif							/* EPS_PG_REWRITE_H */

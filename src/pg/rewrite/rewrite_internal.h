@@ -1,0 +1,27 @@
+/*
+ * rewrite_internal.h
+ *	  Private to pg/rewrite.
+ */
+#ifndef EPS_PG_REWRITE_INTERNAL_H
+#define EPS_PG_REWRITE_INTERNAL_H
+
+#include "pg/rewrite/rewrite.h"
+#include "pg/analyze/analyze.h"
+
+/* transform.c */
+extern void eps_rewrite_levels(const EpsVerdict *verdict);
+
+/* rights.c: replaces a protected relation that reaches its owner by a path with
+ * the join along it, and lends the right to read. */
+extern void eps_rewrite_relations(Query *query);
+
+/* postprocess.c: above a release a division by zero gives NULL and a warning (rule 9). */
+extern void eps_rewrite_postprocess(Query *query, const EpsFunctions *functions);
+
+/* placeholder.c: the aggregates that stand for a release until its path is made */
+extern Aggref *eps_rewrite_release_aggref(const EpsFunctions *functions, const EpsLevel *level);
+extern Aggref *eps_rewrite_output_aggref(const EpsFunctions *functions, int output, Oid type);
+extern Aggref *eps_rewrite_find_release(Node *having, const EpsFunctions *functions);
+extern int	eps_rewrite_output_number(const Aggref *aggref);
+
+#endif							/* EPS_PG_REWRITE_INTERNAL_H */
