@@ -64,7 +64,9 @@ OBJS_PG = \
 	src/pg/release/text.o \
 	src/pg/analyze/aggregates.o \
 	src/pg/analyze/calls.o \
+	src/pg/analyze/coordinates.o \
 	src/pg/analyze/expr.o \
+	src/pg/analyze/facts.o \
 	src/pg/analyze/fanout.o \
 	src/pg/analyze/free.o \
 	src/pg/analyze/functions.o \

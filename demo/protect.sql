@@ -51,6 +51,9 @@ SELECT dp.declare_public('omop.cdm_source');
 SELECT dp.declare_public('omop.achilles_analysis');
 SELECT dp.declare_public('omop.achilles_results');
 
+GRANT SELECT ON omop.concept, omop.concept_ancestor, omop.concept_relationship, omop.concept_synonym,
+	omop.relationship, omop.domain, omop.vocabulary, omop.cdm_source, omop.achilles_analysis, omop.achilles_results TO alice;
+
 SELECT dp.set_bounds('omop.person', 'year_of_birth', 1900, 2020, source => 'warehouse charter: born from 1900 on');
 SELECT dp.set_domain('omop.person', 'gender_concept_id', ARRAY['8507', '8532'],
 					 source => 'OMOP vocabulary Gender');
@@ -68,11 +71,13 @@ SELECT dp.create_dataset('uci', epsilon => 4, delta => 1e-7);
 
 SELECT dp.protect('uci.encounters', 'uci', 'patient_nbr', rows_per_owner => 50);
 SELECT dp.protect('uci.diagnoses', 'uci', 'encounter_id -> uci.encounters.encounter_id -> patient_nbr',
-				  rows_per_owner => 150, groups_per_owner => 20);
+				  rows_per_owner => 30, groups_per_owner => 20);
 
 SELECT dp.declare_public('uci.admission_type');
 SELECT dp.declare_public('uci.discharge_disposition');
 SELECT dp.declare_public('uci.admission_source');
+
+GRANT SELECT ON uci.admission_type, uci.discharge_disposition, uci.admission_source TO alice;
 
 SELECT dp.set_bounds('uci.encounters', 'num_medications', 0, 60, source => 'formulary committee');
 SELECT dp.set_bounds('uci.encounters', 'num_lab_procedures', 0, 120, source => 'laboratory order form');

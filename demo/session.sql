@@ -1,10 +1,11 @@
 -- The analyst's session of the demo.
 --
--- scripts/demo runs each block twice: the query as alice, who holds no right on
--- the tables, and the part after "exact:" as the demo's superuser.  Columns of
--- the first: a label, then answer, low, high for each aggregate; of the second: the
--- label, then the exact value of each under the same clamps.  The interval is
--- the one that holds with probability 0.9999999 for the noise alone.
+-- scripts/demo-session runs each block twice: the query as alice, who holds no
+-- right on the protected tables, and the part after "exact:" as the demo's
+-- superuser.  Columns of the first: a label, then answer, low, high for each
+-- aggregate; of the second: the label, then the exact value of each under the
+-- same clamps.  The interval is the one that holds with probability 0.9999999
+-- for the noise alone.
 
 -- title: How many people are in the warehouse?
 SELECT 'people', count(*), dp.interval_low(count(*), 0.9999999), dp.interval_high(count(*), 0.9999999)
@@ -81,49 +82,60 @@ SELECT c.concept_name, count(DISTINCT o.person_id)
 FROM omop.procedure_occurrence o JOIN omop.concept c ON c.concept_id = o.procedure_concept_id
 GROUP BY c.concept_name;
 
--- title: Days of hospital stay, by whether the patient came back
+-- title: Person-years under observation (bounds given in the query, a subquery)
+SELECT 'person-years', sum(dp.clamp(years, 0, 100)),
+	dp.interval_low(sum(dp.clamp(years, 0, 100)), 0.9999999), dp.interval_high(sum(dp.clamp(years, 0, 100)), 0.9999999)
+FROM (SELECT person_id, dp.clamp(extract(year FROM observation_period_end_date), 1900, 2030)
+		- dp.clamp(extract(year FROM observation_period_start_date), 1900, 2030) AS years
+	FROM omop.observation_period) AS observed;
+-- exact:
+SELECT 'person-years', sum(least(greatest(extract(year FROM observation_period_end_date) - extract(year FROM observation_period_start_date), 0), 100))
+FROM omop.observation_period;
+
+-- title: Days of hospital stay, by whether the patient came back (at a higher price)
+SET dp.epsilon = 0.8;
 SELECT readmitted, avg(time_in_hospital),
 	dp.interval_low(avg(time_in_hospital), 0.9999999), dp.interval_high(avg(time_in_hospital), 0.9999999)
 FROM uci.encounters GROUP BY readmitted ORDER BY 1;
 -- exact:
 SELECT readmitted, avg(time_in_hospital) FROM uci.encounters GROUP BY readmitted;
 
--- title: Medications by age (ten bands, empty ones would show too)
-SELECT age, avg(num_medications),
-	dp.interval_low(avg(num_medications), 0.9999999), dp.interval_high(avg(num_medications), 0.9999999)
+-- title: Patients by age (ten bands, empty ones would show too)
+SELECT age, count(DISTINCT patient_nbr),
+	dp.interval_low(count(DISTINCT patient_nbr), 0.9999999), dp.interval_high(count(DISTINCT patient_nbr), 0.9999999)
 FROM uci.encounters GROUP BY age ORDER BY age;
 -- exact:
-SELECT age, avg(least(greatest(num_medications, 0), 60)) FROM uci.encounters GROUP BY age;
+SELECT age, count(DISTINCT patient_nbr) FROM uci.encounters GROUP BY age;
 
--- title: A histogram of laboratory tests (width_bucket)
-SELECT 'bucket ' || width_bucket(num_lab_procedures, 0, 120, 6), count(*),
-	dp.interval_low(count(*), 0.9999999), dp.interval_high(count(*), 0.9999999)
+-- title: Patients by number of laboratory tests (width_bucket)
+SELECT 'bucket ' || width_bucket(num_lab_procedures, 0, 120, 6), count(DISTINCT patient_nbr),
+	dp.interval_low(count(DISTINCT patient_nbr), 0.9999999), dp.interval_high(count(DISTINCT patient_nbr), 0.9999999)
 FROM uci.encounters GROUP BY width_bucket(num_lab_procedures, 0, 120, 6) ORDER BY 1;
 -- exact:
-SELECT 'bucket ' || width_bucket(num_lab_procedures, 0, 120, 6), count(*)
+SELECT 'bucket ' || width_bucket(num_lab_procedures, 0, 120, 6), count(DISTINCT patient_nbr)
 FROM uci.encounters GROUP BY width_bucket(num_lab_procedures, 0, 120, 6);
 
--- title: Encounters whose first diagnosis is diabetes (a table that reaches its owner by a foreign key)
-SELECT 'first diagnosis 250.*', count(*) FILTER (WHERE position = 1),
-	dp.interval_low(count(*) FILTER (WHERE position = 1), 0.9999999),
-	dp.interval_high(count(*) FILTER (WHERE position = 1), 0.9999999)
-FROM uci.diagnoses WHERE code LIKE '250%';
+-- title: Stays for diabetes (a table that reaches its owner by a foreign key; five rows a patient count)
+SET dp.rows_per_owner = 5;
+SELECT 'first diagnosis 250.*', count(*), dp.interval_low(count(*), 0.9999999), dp.interval_high(count(*), 0.9999999)
+FROM uci.diagnoses WHERE position = 1 AND code LIKE '250%';
 -- exact:
-SELECT 'first diagnosis 250.*', count(*) FILTER (WHERE position = 1)
-FROM uci.diagnoses WHERE code LIKE '250%';
+SELECT 'first diagnosis 250.*', sum(least(n, 5))
+FROM (SELECT count(*) AS n FROM uci.diagnoses d JOIN uci.encounters e USING (encounter_id)
+	WHERE d.position = 1 AND d.code LIKE '250%' GROUP BY e.patient_nbr) AS patient;
 
--- title: Emergency admissions and their procedures (public code list, sum)
-SELECT t.description, count(*), dp.interval_low(count(*), 0.9999999), dp.interval_high(count(*), 0.9999999),
-	sum(e.num_procedures), dp.interval_low(sum(e.num_procedures), 0.9999999), dp.interval_high(sum(e.num_procedures), 0.9999999)
+-- title: Patients by kind of admission (a join with a public code list)
+SELECT t.description, count(DISTINCT e.patient_nbr),
+	dp.interval_low(count(DISTINCT e.patient_nbr), 0.9999999), dp.interval_high(count(DISTINCT e.patient_nbr), 0.9999999)
 FROM uci.encounters e JOIN uci.admission_type t ON t.admission_type_id = e.admission_type_id
 WHERE t.description IN ('Emergency', 'Urgent', 'Elective')
 GROUP BY t.description ORDER BY 2 DESC;
 -- exact:
-SELECT t.description, count(*), sum(e.num_procedures)
+SELECT t.description, count(DISTINCT e.patient_nbr)
 FROM uci.encounters e JOIN uci.admission_type t ON t.admission_type_id = e.admission_type_id
 GROUP BY t.description;
 
--- title: Spread of the year of birth over the decades (arithmetic over answers, an outer query)
+-- title: Spread of the year of birth over the decades (an outer query over a release)
 SELECT 'decade ' || decade, n, low, high
 FROM (SELECT width_bucket(year_of_birth, 1900, 2020, 12) AS decade, count(*) AS n,
 		dp.interval_low(count(*), 0.9999999) AS low, dp.interval_high(count(*), 0.9999999) AS high

@@ -386,17 +386,18 @@ test_full_sensitivity(void **state)
 		const bool	pure = i == 2;
 		const uint64_t units = EPS_UNITS_PER_ONE / 100;
 		EpsCoordinate c;
-		int64_t		z[4];
+		int64_t		z[5];
 
 		assert_int_equal(eps_mechanism_calibrate(&c, &bound, i == 0 ? EPS_NOISE_GAUSSIAN : EPS_NOISE_LAPLACE,
 												 pure, units), EPS_OK);
 		assert_int_equal(eps_accountant_prepare(&charge, &c, pure), EPS_OK);
-		for (int j = 0; j < 4; j++)
+		for (int j = 0; j < 5; j++)
 			z[j] = eps_mechanism_to_grid(1000, c.shift);
 		assert_true(eps_accountant_charge(&charge, z, 4) == charge.worst_units);
 		assert_true((double) charge.worst_units > (double) units * (i == 0 ? 0.99 : 0.9999));
 
-		/* outside the bound a charge is not cut at the worst case */
+		/* outside the bound, by a group or by a size, a charge is not cut at the worst case */
+		assert_true(eps_accountant_charge(&charge, z, 5) > charge.worst_units);
 		z[3] = z[3] * 2;
 		assert_true(eps_accountant_charge(&charge, z, 4) > charge.worst_units);
 	}

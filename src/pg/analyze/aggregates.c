@@ -5,8 +5,6 @@
  */
 #include "pg/analyze/analyze_internal.h"
 
-#include <math.h>
-
 #include "catalog/pg_aggregate.h"
 #include "catalog/pg_type.h"
 #include "lib/stringinfo.h"
@@ -33,135 +31,6 @@ static const EpsAggregateRow aggregate_table[] = {
 	{F_AVG_INT2, EPS_AGG_AVG}, {F_AVG_INT4, EPS_AGG_AVG}, {F_AVG_INT8, EPS_AGG_AVG},
 	{F_AVG_NUMERIC, EPS_AGG_AVG}, {F_AVG_FLOAT4, EPS_AGG_AVG}, {F_AVG_FLOAT8, EPS_AGG_AVG},
 };
-
-/* The release under construction. */
-typedef struct EpsBuild
-{
-	EpsScope   *scope;
-	EpsReleasePlan *plan;
-	List	   *facts;			/* of EpsFact *, by column */
-	List	   *outputs;		/* of EpsPlanOutput * */
-	List	   *coords;			/* of EpsPlanCoord * */
-	List	   *columns;		/* of EpsPlanColumn * */
-} EpsBuild;
-
-/* --- columns and coordinates ---------------------------------------------------------- */
-
-static int
-add_column(EpsBuild *build, Node *expr, const EpsFact *fact)
-{
-	EpsLevel   *level = build->scope->level;
-	EpsPlanColumn *column;
-	EpsFact    *copy;
-	ListCell   *lc;
-
-	foreach(lc, level->columns)
-	{
-		if (equal(lfirst(lc), expr))
-			return foreach_current_index(lc);
-	}
-	column = palloc0(sizeof(EpsPlanColumn));
-	column->type = exprType(expr);
-	copy = palloc(sizeof(EpsFact));
-	*copy = *fact;
-	level->columns = lappend(level->columns, expr);
-	build->columns = lappend(build->columns, column);
-	build->facts = lappend(build->facts, copy);
-	return list_length(level->columns) - 1;
-}
-
-static int
-add_coord(EpsBuild *build, EpsCoordKind kind, int column, double weight)
-{
-	EpsPlanCoord *coord;
-	ListCell   *lc;
-
-	foreach(lc, build->coords)
-	{
-		coord = lfirst(lc);
-		if (coord->kind == kind && coord->column == column)
-		{
-			coord->weight = Max(coord->weight, weight);
-			return foreach_current_index(lc);
-		}
-	}
-	coord = palloc0(sizeof(EpsPlanCoord));
-	coord->kind = kind;
-	coord->column = column;
-	coord->weight = weight;
-	build->coords = lappend(build->coords, coord);
-	return list_length(build->coords) - 1;
-}
-
-static int
-find_coord(EpsBuild *build, EpsCoordKind kind, int column)
-{
-	ListCell   *lc;
-
-	foreach(lc, build->coords)
-	{
-		EpsPlanCoord *coord = lfirst(lc);
-
-		if (coord->kind == kind && coord->column == column)
-			return foreach_current_index(lc);
-	}
-	return -1;
-}
-
-/* Every row has a value of this column: then counting the rows counts the values.
- * (Of floats and numerics NaN counts as no value.) */
-static bool
-always_counted(const EpsFact *fact, Oid type)
-{
-	return !fact->nullable && (type == INT2OID || type == INT4OID || type == INT8OID);
-}
-
-static int
-count_coord_of(EpsBuild *build, int column)
-{
-	EpsPlanColumn *c = list_nth(build->columns, column);
-	EpsFact    *fact = list_nth(build->facts, column);
-
-	return always_counted(fact, c->type) ? -1 : column;
-}
-
-/* --- units of a sum --------------------------------------------------------------------- */
-
-static int64
-to_units(double bound, double per_one)
-{
-	return (int64) rint(bound * per_one);
-}
-
-static void
-set_units(EpsPlanColumn *column, const EpsFact *fact, int location)
-{
-	double		magnitude = Max(fabs(fact->lo), fabs(fact->hi));
-	double		per_one;
-
-	if (!fact->bounded || fact->natural)
-		eps_analyze_unbounded(location, "the bounds of this sum or average are not known",
-							  "Noise is calibrated to public bounds, which must be known before any row is read.",
-							  "Declare the column's bounds with dp.set_bounds, or write dp.clamp(expression, lower, upper).");
-	column->summed = true;
-	if (column->type == FLOAT4OID || column->type == FLOAT8OID)
-	{
-		column->scale2 = magnitude > 0 ? (int32) ceil(log2(magnitude)) - 30 : -30;
-		per_one = ldexp(1.0, -column->scale2);
-	}
-	else
-	{
-		column->scale10 = fact->scale >= 0 ? fact->scale : 9;
-		while (column->scale10 > 0 && magnitude * pow(10, column->scale10) > (fact->scale >= 0 ? 1e15 : 1e9))
-			column->scale10--;
-		per_one = pow(10, column->scale10);
-	}
-	if (magnitude * per_one > 1e18)
-		eps_analyze_unbounded(location, "the bounds of this sum or average are too wide", NULL,
-							  "Declare narrower bounds with dp.set_bounds, or write dp.clamp(expression, lower, upper).");
-	column->lower = to_units(fact->lo, per_one);
-	column->upper = to_units(fact->hi, per_one);
-}
 
 /* --- aggregates --------------------------------------------------------------------------- */
 
@@ -208,9 +77,9 @@ count_rows(EpsBuild *build, Aggref *agg)
 	else
 		value = single_argument(build, agg, &fact);
 	if (agg->aggfilter == NULL && !fact.nullable)
-		return add_coord(build, EPS_COORD_ROWS, -1, 1);
+		return eps_analyze_add_coord(build, EPS_COORD_ROWS, -1, 1);
 	value = filtered(build->scope, agg, value, &fact);
-	return add_coord(build, EPS_COORD_ROWS, add_column(build, value, &fact), 1);
+	return eps_analyze_add_coord(build, EPS_COORD_ROWS, eps_analyze_add_column(build, value, &fact), 1);
 }
 
 static int
@@ -224,10 +93,10 @@ count_distinct(EpsBuild *build, Aggref *agg)
 		eps_analyze_refuse(agg->location, "count(DISTINCT ...) is supported for the owner key only", NULL,
 						   "Count rows, or count the distinct owners.");
 	if (agg->aggfilter == NULL)
-		return add_coord(build, EPS_COORD_OWNERS, -1, 1);
+		return eps_analyze_add_coord(build, EPS_COORD_OWNERS, -1, 1);
 	fact = eps_analyze_type_fact(BOOLOID, -1);
 	value = filtered(build->scope, agg, makeBoolConst(true, false), &fact);
-	return add_coord(build, EPS_COORD_OWNERS, add_column(build, value, &fact), 1);
+	return eps_analyze_add_coord(build, EPS_COORD_OWNERS, eps_analyze_add_column(build, value, &fact), 1);
 }
 
 static void
@@ -239,14 +108,14 @@ sum_or_average(EpsBuild *build, Aggref *agg, EpsPlanOutput *output)
 	EpsPlanColumn *c;
 
 	value = filtered(build->scope, agg, value, &fact);
-	column = add_column(build, value, &fact);
+	column = eps_analyze_add_column(build, value, &fact);
 	c = list_nth(build->columns, column);
 	if (!c->summed)
-		set_units(c, &fact, agg->location);
+		eps_analyze_set_units(c, &fact, agg->location);
 	/* 63.4 % to the sum, 36.6 % to the count: docs/privacy.md, average */
-	output->num = add_coord(build, EPS_COORD_SUM, column, output->agg == EPS_AGG_AVG ? 1.7320508075688772 : 1);
+	output->num = eps_analyze_add_coord(build, EPS_COORD_SUM, column, output->agg == EPS_AGG_AVG ? 1.7320508075688772 : 1);
 	if (output->agg == EPS_AGG_AVG)
-		output->den = add_coord(build, EPS_COORD_ROWS, count_coord_of(build, column), 1);
+		output->den = eps_analyze_add_coord(build, EPS_COORD_ROWS, eps_analyze_count_column(build, column), 1);
 }
 
 static bool
@@ -473,9 +342,9 @@ add_selection(EpsBuild *build)
 
 	if (build->plan->has_groups &&
 		(size == 0 || size > settings.max_groups || settings.groups == EPS_GROUPS_SEEN))
-		add_coord(build, EPS_COORD_OWNERS, -1, 1);
+		eps_analyze_add_coord(build, EPS_COORD_OWNERS, -1, 1);
 	else if (build->coords == NIL)
-		add_coord(build, EPS_COORD_OWNERS, -1, 1);
+		eps_analyze_add_coord(build, EPS_COORD_OWNERS, -1, 1);
 }
 
 /* --- finishing ------------------------------------------------------------------------------------- */
@@ -499,9 +368,9 @@ center_sums(EpsBuild *build)
 		if (output->agg == EPS_AGG_COUNT)
 			continue;
 		column = list_nth(build->columns, coord->column);
-		den = find_coord(build, EPS_COORD_ROWS, count_coord_of(build, coord->column));
+		den = eps_analyze_find_coord(build, EPS_COORD_ROWS, eps_analyze_count_column(build, coord->column));
 		if (den < 0)
-			den = find_coord(build, EPS_COORD_ROWS, coord->column);
+			den = eps_analyze_find_coord(build, EPS_COORD_ROWS, coord->column);
 		if (den < 0)
 			continue;
 		output->den = den;
@@ -600,7 +469,7 @@ eps_analyze_release(EpsScope *scope)
 	add_selection(&build);
 	center_sums(&build);
 	copy_lists(&build);
-	plan->owners_coord = find_coord(&build, EPS_COORD_OWNERS, -1);
+	plan->owners_coord = eps_analyze_find_coord(&build, EPS_COORD_OWNERS, -1);
 	plan->title = title(&build);
 	scope->level->plan = plan;
 	scope->level->kind = EPS_LEVEL_RELEASED;

@@ -123,6 +123,9 @@ extern int64 eps_analyze_fanout(EpsScope *scope, int rtindex, Bitmapset *attnos)
 /* expr.c */
 extern Node *eps_analyze_total(EpsScope *scope, Node *node, EpsFact *fact);
 extern List *eps_analyze_total_list(EpsScope *scope, List *list);
+
+/* facts.c */
+extern EpsFact eps_analyze_const_fact(const Const *c);
 extern EpsFact eps_analyze_type_fact(Oid type, int32 typmod);
 extern Node *eps_analyze_clamped(EpsScope *scope, Node *node, EpsFact *fact, int location);
 extern bool eps_analyze_const_value(EpsScope *scope, Node *node, Const **value);
@@ -168,6 +171,24 @@ extern bool eps_analyze_bounds_div(EpsFact *out, const EpsFact *a, const EpsFact
 extern bool eps_analyze_fits_type(const EpsFact *fact, Oid type);
 extern void eps_analyze_fact_union(EpsFact *out, const EpsFact *a, bool first);
 extern bool eps_analyze_const_double(const Const *c, double *value);
+
+/* coordinates.c */
+/* The release under construction. */
+typedef struct EpsBuild
+{
+	EpsScope   *scope;
+	EpsReleasePlan *plan;
+	List	   *facts;			/* of EpsFact *, by column */
+	List	   *outputs;		/* of EpsPlanOutput * */
+	List	   *coords;			/* of EpsPlanCoord * */
+	List	   *columns;		/* of EpsPlanColumn * */
+} EpsBuild;
+
+extern int	eps_analyze_add_column(EpsBuild *build, Node *expr, const EpsFact *fact);
+extern int	eps_analyze_add_coord(EpsBuild *build, EpsCoordKind kind, int column, double weight);
+extern int	eps_analyze_find_coord(EpsBuild *build, EpsCoordKind kind, int column);
+extern int	eps_analyze_count_column(EpsBuild *build, int column);
+extern void eps_analyze_set_units(EpsPlanColumn *column, const EpsFact *fact, int location);
 
 /* aggregates.c */
 extern void eps_analyze_release(EpsScope *scope);

@@ -86,10 +86,10 @@ make_local_owners(EpsRun *run, EpsBounder *bounder)
 }
 
 static uint32 *
-local_slot(const LocalOwners *local, EpsKey key, bool wide_key)
+local_slot(const LocalOwners *local, EpsKey key, int key_bytes)
 {
 	/* the leading bits are equal in the whole partition: take the trailing ones */
-	uint64		at = eps_exec_key_hash(key, wide_key);
+	uint64		at = eps_exec_key_hash(key, key_bytes);
 
 	for (;; at++)
 	{
@@ -104,11 +104,11 @@ local_slot(const LocalOwners *local, EpsKey key, bool wide_key)
 static void
 double_table(LocalOwners *local)
 {
-	bool		wide_key = local->run->shape.wide_key;
+	int			key_bytes = local->run->shape.key_bytes;
 
 	reset_slots(local, local->nslots * 2);
 	for (uint32 i = 0; i < local->nowners; i++)
-		*local_slot(local, local->keys[i], wide_key) = i;
+		*local_slot(local, local->keys[i], key_bytes) = i;
 }
 
 static uint32
@@ -128,9 +128,9 @@ new_owner(LocalOwners *local, EpsKey key)
 }
 
 static inline uint32
-local_owner(LocalOwners *local, EpsKey key, bool wide_key)
+local_owner(LocalOwners *local, EpsKey key, int key_bytes)
 {
-	uint32	   *slot = local_slot(local, key, wide_key);
+	uint32	   *slot = local_slot(local, key, key_bytes);
 	uint32		owner = *slot;
 
 	if (owner == LOCAL_NONE)
@@ -145,7 +145,7 @@ local_owner(LocalOwners *local, EpsKey key, bool wide_key)
 /* --- a partition in memory ------------------------------------------------------------ */
 
 static inline void
-number_owners(LocalOwners *local, const EpsChunk *chunks, bool wide_key)
+number_owners(LocalOwners *local, const EpsChunk *chunks, int key_bytes)
 {
 	Size		size = local->run->shape.size;
 	uint32		n = 0;
@@ -154,7 +154,7 @@ number_owners(LocalOwners *local, const EpsChunk *chunks, bool wide_key)
 	{
 		for (Size at = 0; at < c->used; at += size)
 		{
-			uint32		owner = local_owner(local, eps_exec_record_key(c->data + at, wide_key), wide_key);
+			uint32		owner = local_owner(local, eps_exec_record_key(c->data + at, key_bytes), key_bytes);
 
 			local->counts[owner]++;
 			local->owner_of[n++] = owner;
@@ -188,10 +188,17 @@ bound_chunks(LocalOwners *local, const EpsChunk *chunks, uint64 nrecords)
 	uint32		start = 0;
 
 	reset_owners(local, nrecords);
-	if (local->run->shape.wide_key)
-		number_owners(local, chunks, true);
-	else
-		number_owners(local, chunks, false);
+	switch (local->run->shape.key_bytes)
+	{
+		case sizeof(int32):
+			number_owners(local, chunks, sizeof(int32));
+			break;
+		case sizeof(int64):
+			number_owners(local, chunks, sizeof(int64));
+			break;
+		default:
+			number_owners(local, chunks, sizeof(EpsKey));
+	}
 	sort_by_owner(local, chunks);
 	for (uint32 i = 0; i < local->nowners; i++)
 	{
@@ -238,7 +245,7 @@ visit_reservoir(void *context, const char *record)
 	Reservoir  *r = context;
 	EpsRun	   *run = r->local->run;
 	Size		size = run->shape.size;
-	uint32		owner = local_owner(r->local, eps_exec_record_key(record, run->shape.wide_key), run->shape.wide_key);
+	uint32		owner = local_owner(r->local, eps_exec_record_key(record, run->shape.key_bytes), run->shape.key_bytes);
 	Kept	   *k;
 	uint64		at;
 
@@ -297,10 +304,10 @@ static void
 visit_split(void *context, const char *record)
 {
 	EpsPartitions *set = context;
-	EpsKey		key = eps_exec_record_key(record, set->shape.wide_key);
+	EpsKey		key = eps_exec_record_key(record, set->shape.key_bytes);
 
 	memcpy(eps_exec_partitions_stage(set), record, set->shape.size);
-	eps_exec_partitions_put(set, eps_exec_key_hash(key, set->shape.wide_key));
+	eps_exec_partitions_put(set, eps_exec_key_hash(key, set->shape.key_bytes));
 }
 
 static bool
@@ -453,7 +460,7 @@ visit_single(void *context, const char *record)
 	Distinct   *d = context;
 
 	if (!d->broken)
-		eps_exec_bound_owner(d->bounder, eps_exec_record_key(record, d->run->shape.wide_key), &record, 1);
+		eps_exec_bound_owner(d->bounder, eps_exec_record_key(record, d->run->shape.key_bytes), &record, 1);
 }
 
 static bool

@@ -31,8 +31,6 @@ typedef struct Collector
 	EpsRun	   *run;
 	Oid			owner_type;
 	EpsValueReader *readers;
-	Datum	   *keys;
-	bool	   *isnull;
 } Collector;
 
 /* --- shape ---------------------------------------------------------------------- */
@@ -51,12 +49,14 @@ decide_shape(EpsRun *run)
 	const EpsReleasePlan *plan = run->plan;
 	EpsShape   *shape = &run->shape;
 
-	shape->wide_key = plan->family != EPS_KEY_INT;
+	shape->key_bytes = sizeof(EpsKey);
+	if (plan->family == EPS_KEY_INT)
+		shape->key_bytes = getBaseType(plan->owner_type) == INT8OID ? sizeof(int64) : sizeof(int32);
 	shape->wide_value = false;
 	for (int i = 0; i < plan->ncolumns; i++)
 		shape->wide_value = shape->wide_value || !fits_narrow(&plan->columns[i]);
 	shape->ncolumns = plan->ncolumns;
-	shape->size = (shape->wide_key ? 16 : 8) + sizeof(uint32) +
+	shape->size = shape->key_bytes + sizeof(uint32) +
 		(Size) plan->ncolumns * (shape->wide_value ? sizeof(int64) : sizeof(int32));
 }
 
@@ -154,19 +154,6 @@ write_values(const Collector *c, char *at, const Datum *values, const bool *isnu
 	}
 }
 
-static inline uint32
-read_group(Collector *c, const Datum *values, const bool *isnull)
-{
-	const EpsScanState *node = c->run->node;
-
-	for (int k = 0; k < c->run->plan->nkeys; k++)
-	{
-		c->keys[k] = values[node->key_at[k]];
-		c->isnull[k] = isnull[node->key_at[k]];
-	}
-	return eps_exec_group_of(c->run->groups, c->keys, c->isnull);
-}
-
 static inline void
 collect_row(Collector *c, const Datum *values, const bool *isnull)
 {
@@ -179,16 +166,16 @@ collect_row(Collector *c, const Datum *values, const bool *isnull)
 
 	if (isnull[owner_at])
 		return;
-	gid = read_group(c, values, isnull);
+	gid = eps_exec_group_of(run->groups, run->node->key_at, values, isnull);
 	if (gid == EPS_GROUP_NONE)
 		return;
 	key = read_owner(c, values[owner_at]);
 	record = eps_exec_partitions_stage(set);
-	memcpy(record, &key, run->shape.wide_key ? 16 : 8);
-	record += run->shape.wide_key ? 16 : 8;
+	eps_exec_record_set_key(record, key, run->shape.key_bytes);
+	record += run->shape.key_bytes;
 	memcpy(record, &gid, sizeof(gid));
 	write_values(c, record + sizeof(gid), values, isnull);
-	eps_exec_partitions_put(set, set->bits > 0 ? eps_exec_key_hash(key, run->shape.wide_key) : 0);
+	eps_exec_partitions_put(set, set->bits > 0 ? eps_exec_key_hash(key, run->shape.key_bytes) : 0);
 }
 
 /* --- all rows ------------------------------------------------------------------------- */
@@ -200,8 +187,6 @@ make_collector(Collector *c, EpsRun *run)
 
 	c->run = run;
 	c->owner_type = getBaseType(plan->owner_type);
-	c->keys = palloc0(sizeof(Datum) * Max(plan->nkeys, 1));
-	c->isnull = palloc0(sizeof(bool) * Max(plan->nkeys, 1));
 	c->readers = palloc0(sizeof(EpsValueReader) * Max(plan->ncolumns, 1));
 	for (int i = 0; i < plan->ncolumns; i++)
 		eps_exec_value_reader(&c->readers[i], &plan->columns[i]);
@@ -230,7 +215,8 @@ eps_exec_collect(EpsRun *run)
 		MemoryContextSwitchTo(row_context);
 		collect_row(&c, slot->tts_values, slot->tts_isnull);
 		MemoryContextSwitchTo(query);
-		MemoryContextReset(row_context);
+		if (!row_context->isReset)
+			MemoryContextReset(row_context);
 	}
 	eps_exec_partitions_close(run->records);
 }

@@ -87,21 +87,98 @@ typedef struct EpsGroups
 	bool		closed;			/* the domain is public: other keys are in no group */
 	uint32		ngroups;
 	uint32		nslots;			/* power of two, at least twice ngroups */
+	unsigned	shift;			/* 64 less the bits of nslots */
+	uint32	   *direct;			/* group by (key - direct_from) of one narrow public key */
+	int64		direct_from;
+	uint64		direct_size;
+	uint32		direct_null;	/* group of NULL */
 	EpsPackedGroup *packed_slots;
 	EpsBytesGroup *bytes_slots;
 	EpsBytes   *bytes;			/* by group */
 	uint32		room;			/* groups that the arrays by group can hold */
 	Datum	   *values;			/* canonical keys, nkeys a group */
 	bool	   *isnull;
+	Datum	   *row;			/* keys of the row at hand */
+	bool	   *row_nulls;
 	StringInfoData scratch;
-	EpsPackedGroup last;		/* the group of the row before */
+	uint32		last;			/* group of the row before, found by bytes */
 } EpsGroups;
 
 extern EpsGroups *eps_exec_groups_create(const EpsReleasePlan *plan, const EpsReleasePrice *price);
 
-/* The group of a row's keys, EPS_GROUP_NONE if it is outside a public domain.
- * May leave memory in the current context. */
-extern uint32 eps_exec_group_of(EpsGroups *groups, const Datum *keys, const bool *isnull);
+extern uint32 eps_exec_group_of_slow(EpsGroups *groups, const Datum *keys, const bool *isnull);
+
+/* Finalizer of MurmurHash3: a bijection, so different 8-byte keys never collide. */
+static inline uint64
+eps_exec_mix(uint64 x)
+{
+	x ^= x >> 33;
+	x *= UINT64CONST(0xff51afd7ed558ccd);
+	x ^= x >> 33;
+	x *= UINT64CONST(0xc4ceb9fe1a85ec53);
+	x ^= x >> 33;
+	return x;
+}
+
+/* Where probing for a packed key begins. */
+static inline uint32
+eps_exec_packed_at(const EpsGroups *groups, const EpsPackedGroup *key)
+{
+	uint64		h = key->key[0] + key->nulls;
+
+	if (groups->nkeys > 1)
+		h = (h ^ (h >> 32)) * UINT64CONST(0xff51afd7ed558ccd) + key->key[1];
+	return (uint32) (((h ^ (h >> 32)) * UINT64CONST(0x9e3779b97f4a7c15)) >> groups->shift);
+}
+
+static inline bool
+eps_exec_packed_equal(const EpsPackedGroup *a, const EpsPackedGroup *b)
+{
+	return a->key[0] == b->key[0] && a->key[1] == b->key[1] && a->nulls == b->nulls;
+}
+
+/*
+ * The group of a row's keys (at their place among the row's columns),
+ * EPS_GROUP_NONE if it is outside a public domain.  May leave memory in the
+ * current context.
+ */
+static inline uint32
+eps_exec_group_of(EpsGroups *groups, const int *key_at, const Datum *values, const bool *isnull)
+{
+	Datum	   *keys = groups->row;
+	bool	   *nulls = groups->row_nulls;
+
+	if (groups->direct != NULL)
+	{
+		uint64		at = (uint64) (int64) values[key_at[0]] - (uint64) groups->direct_from;
+
+		if (isnull[key_at[0]])
+			return groups->direct_null;
+		return at < groups->direct_size ? groups->direct[at] : EPS_GROUP_NONE;
+	}
+	if (groups->packed)
+	{
+		EpsPackedGroup key = {{0, 0}, 0, 0};
+		const EpsPackedGroup *slot;
+
+		for (int k = 0; k < groups->nkeys; k++)
+		{
+			if (isnull[key_at[k]])
+				key.nulls |= 1U << k;
+			else
+				key.key[k] = (uint64) values[key_at[k]] & groups->forms[k].mask;
+		}
+		slot = &groups->packed_slots[eps_exec_packed_at(groups, &key)];
+		if (likely(eps_exec_packed_equal(slot, &key)))
+			return slot->gid;
+	}
+	for (int k = 0; k < groups->nkeys; k++)
+	{
+		keys[k] = values[key_at[k]];
+		nulls[k] = isnull[key_at[k]];
+	}
+	return eps_exec_group_of_slow(groups, keys, nulls);
+}
 
 /* Sorts group numbers by key, in each type's own order, NULL last. */
 extern void eps_exec_groups_sort(const EpsGroups *groups, uint32 *gids, uint32 n);
@@ -125,6 +202,7 @@ typedef struct EpsValueReader
 {
 	Oid			type;
 	bool		summed;
+	int			width;			/* of integers: 2, 4 or 8; else 0 */
 	int64		lower;			/* units */
 	int64		upper;
 	int64		center;
@@ -137,19 +215,33 @@ typedef struct EpsValueReader
 
 extern void eps_exec_value_reader(EpsValueReader *out, const EpsPlanColumn *column);
 
+extern int64 eps_exec_read_value_slow(const EpsValueReader *reader, Datum value);
+
 /* The value in units, clamped, less the center; EPS_VALUE_NULL for NaN. Never
  * raises.  May leave memory in the current context. */
-extern int64 eps_exec_read_value(const EpsValueReader *reader, Datum value);
+static inline int64
+eps_exec_read_value(const EpsValueReader *reader, Datum value)
+{
+	int64		units;
+
+	if (reader->width == 0)
+		return eps_exec_read_value_slow(reader, value);
+	units = reader->width == 4 ? DatumGetInt32(value) :
+		reader->width == 8 ? DatumGetInt64(value) : DatumGetInt16(value);
+	units = units < reader->lower ? reader->lower : units;
+	units = units > reader->upper ? reader->upper : units;
+	return units - reader->center;
+}
 
 /* --- records and partitions (partition.c) ------------------------------------- */
 
 /*
- * A record is one row: owner key (8 or 16 bytes), group number (4), values (4 or
+ * A record is one row: owner key (4, 8 or 16 bytes), group number (4), values (4 or
  * 8 bytes each).  Fields are not aligned beyond 4 bytes: use the functions.
  */
 typedef struct EpsShape
 {
-	bool		wide_key;		/* 16 bytes */
+	int			key_bytes;		/* 4, 8 or 16 */
 	bool		wide_value;		/* int64 */
 	int			ncolumns;
 	Size		size;
@@ -164,40 +256,40 @@ typedef struct EpsKey
 #define EPS_NARROW_NULL PG_INT32_MIN
 
 static inline EpsKey
-eps_exec_record_key(const char *record, bool wide_key)
+eps_exec_record_key(const char *record, int key_bytes)
 {
 	EpsKey		key = {0, 0};
+	int32		narrow;
 
+	if (key_bytes == sizeof(int32))
+	{
+		memcpy(&narrow, record, sizeof(int32));
+		key.lo = (uint64) (int64) narrow;
+		return key;
+	}
 	memcpy(&key.lo, record, sizeof(uint64));
-	if (wide_key)
+	if (key_bytes == sizeof(EpsKey))
 		memcpy(&key.hi, record + sizeof(uint64), sizeof(uint64));
 	return key;
 }
 
-static inline const char *
-eps_exec_record_group(const char *record, bool wide_key)
+static inline void
+eps_exec_record_set_key(char *record, EpsKey key, int key_bytes)
 {
-	return record + (wide_key ? 16 : 8);
-}
+	int32		narrow = (int32) key.lo;
 
-/* Finalizer of MurmurHash3: a bijection, so different 8-byte keys never collide. */
-static inline uint64
-eps_exec_mix(uint64 x)
-{
-	x ^= x >> 33;
-	x *= UINT64CONST(0xff51afd7ed558ccd);
-	x ^= x >> 33;
-	x *= UINT64CONST(0xc4ceb9fe1a85ec53);
-	x ^= x >> 33;
-	return x;
+	if (key_bytes == sizeof(int32))
+		memcpy(record, &narrow, sizeof(int32));
+	else
+		memcpy(record, &key, key_bytes);
 }
 
 static inline uint64
-eps_exec_key_hash(EpsKey key, bool wide_key)
+eps_exec_key_hash(EpsKey key, int key_bytes)
 {
 	uint64		h = eps_exec_mix(key.lo);
 
-	return wide_key ? eps_exec_mix(h ^ key.hi) : h;
+	return key_bytes == sizeof(EpsKey) ? eps_exec_mix(h ^ key.hi) : h;
 }
 
 typedef struct EpsChunk

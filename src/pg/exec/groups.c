@@ -11,6 +11,7 @@
 
 #include "pg/exec/exec_internal.h"
 
+#include "catalog/pg_type.h"
 #include "common/hashfn.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
@@ -21,31 +22,20 @@
 #include "utils/typcache.h"
 
 #define FIRST_SLOTS 64
+#define MOST_DIRECT 4096
 
 /* --- tables ------------------------------------------------------------------ */
-
-static inline uint32
-packed_hash(const EpsPackedGroup *key)
-{
-	return (uint32) (eps_exec_mix(key->key[0] ^ (key->key[1] * UINT64CONST(0x9e3779b97f4a7c15)) ^ key->nulls) >> 32);
-}
-
-static inline bool
-packed_equal(const EpsPackedGroup *a, const EpsPackedGroup *b)
-{
-	return a->key[0] == b->key[0] && a->key[1] == b->key[1] && a->nulls == b->nulls;
-}
 
 static EpsPackedGroup *
 packed_slot(const EpsGroups *g, const EpsPackedGroup *key)
 {
-	uint32		at = packed_hash(key);
+	uint32		at = eps_exec_packed_at(g, key);
 
 	for (;; at++)
 	{
 		EpsPackedGroup *slot = &g->packed_slots[at & (g->nslots - 1)];
 
-		if (slot->gid == EPS_GROUP_NONE || packed_equal(slot, key))
+		if (slot->gid == EPS_GROUP_NONE || eps_exec_packed_equal(slot, key))
 			return slot;
 	}
 }
@@ -72,6 +62,7 @@ static void
 make_slots(EpsGroups *g, uint32 nslots)
 {
 	g->nslots = nslots;
+	g->shift = 64 - (unsigned) __builtin_ctz(nslots);
 	if (g->packed)
 	{
 		g->packed_slots = MemoryContextAllocHuge(g->context, sizeof(EpsPackedGroup) * (Size) nslots);
@@ -150,8 +141,6 @@ packed_group_of(EpsGroups *g, const Datum *keys, const bool *isnull)
 		else
 			key.key[k] = (uint64) keys[k] & g->forms[k].mask;
 	}
-	if (packed_equal(&key, &g->last))
-		return g->last.gid;
 	slot = packed_slot(g, &key);
 	if (slot->gid == EPS_GROUP_NONE)
 	{
@@ -164,7 +153,6 @@ packed_group_of(EpsGroups *g, const Datum *keys, const bool *isnull)
 	}
 	else
 		key.gid = slot->gid;
-	g->last = key;
 	return key.gid;
 }
 
@@ -185,9 +173,9 @@ is_last_group(const EpsGroups *g)
 {
 	const EpsBytes *last;
 
-	if (g->last.gid == EPS_GROUP_NONE)
+	if (g->last == EPS_GROUP_NONE)
 		return false;
-	last = &g->bytes[g->last.gid];
+	last = &g->bytes[g->last];
 	return last->len == g->scratch.len && memcmp(last->data, g->scratch.data, last->len) == 0;
 }
 
@@ -199,7 +187,7 @@ bytes_group_of(EpsGroups *g, const Datum *keys, const bool *isnull)
 
 	write_bytes(g, keys, isnull);
 	if (is_last_group(g))
-		return g->last.gid;
+		return g->last;
 	hash = hash_bytes((const unsigned char *) g->scratch.data, g->scratch.len);
 	slot = bytes_slot(g, hash, g->scratch.data, g->scratch.len);
 	if (slot->gid == EPS_GROUP_NONE)
@@ -210,21 +198,21 @@ bytes_group_of(EpsGroups *g, const Datum *keys, const bool *isnull)
 			return EPS_GROUP_NONE;
 		slot->hash = hash;
 		slot->gid = new_group(g, keys, isnull);
-		g->last.gid = slot->gid;
+		g->last = slot->gid;
 		bytes = &g->bytes[slot->gid];
 		bytes->len = g->scratch.len;
 		bytes->data = MemoryContextAlloc(g->context, Max(bytes->len, 1));
 		memcpy(bytes->data, g->scratch.data, bytes->len);
 		if (g->ngroups > g->nslots / 2)
 			double_slots(g);
-		return g->last.gid;
+		return g->last;
 	}
-	g->last.gid = slot->gid;
+	g->last = slot->gid;
 	return slot->gid;
 }
 
 uint32
-eps_exec_group_of(EpsGroups *groups, const Datum *keys, const bool *isnull)
+eps_exec_group_of_slow(EpsGroups *groups, const Datum *keys, const bool *isnull)
 {
 	if (groups->nkeys == 0)
 		return 0;
@@ -293,10 +281,43 @@ fill_from_domain(EpsGroups *g, const EpsReleasePlan *plan, uint64 ngroups)
 			keys[k] = domain_member(&plan->keys[k], &g->forms[k], rest % members, &isnull[k]);
 			rest /= members;
 		}
-		EPS_ENSURE(eps_exec_group_of(g, keys, isnull) == n, "a public domain names a value twice");
+		EPS_ENSURE(eps_exec_group_of_slow(g, keys, isnull) == n, "a public domain names a value twice");
 		CHECK_FOR_INTERRUPTS();
 	}
 	g->closed = true;
+}
+
+/*
+ * One integer key whose public domain is narrow: an array takes the place of the
+ * table.  Such a datum is the integer, sign-extended.
+ */
+static void
+make_direct(EpsGroups *g)
+{
+	Oid			type = g->forms[0].type;
+	int64		lo = PG_INT64_MAX;
+	int64		hi = PG_INT64_MIN;
+	uint64		size;
+
+	if (type != INT2OID && type != INT4OID && type != INT8OID && type != DATEOID && type != BOOLOID)
+		return;
+	g->direct_null = EPS_GROUP_NONE;
+	for (uint32 i = 0; i < g->ngroups; i++)
+	{
+		lo = g->isnull[i] ? lo : Min(lo, (int64) g->values[i]);
+		hi = g->isnull[i] ? hi : Max(hi, (int64) g->values[i]);
+		g->direct_null = g->isnull[i] ? i : g->direct_null;
+	}
+	size = (uint64) hi - (uint64) lo + 1;
+	if (lo > hi || size > MOST_DIRECT)
+		return;
+	g->direct_from = lo;
+	g->direct_size = size;
+	g->direct = MemoryContextAlloc(g->context, sizeof(uint32) * size);
+	memset(g->direct, 0xFF, sizeof(uint32) * size);
+	for (uint32 i = 0; i < g->ngroups; i++)
+		if (!g->isnull[i])
+			g->direct[(int64) g->values[i] - lo] = i;
 }
 
 EpsGroups *
@@ -317,17 +338,22 @@ eps_exec_groups_create(const EpsReleasePlan *plan, const EpsReleasePrice *price)
 	g->values = palloc(sizeof(Datum) * g->room * Max(plan->nkeys, 1));
 	g->isnull = palloc(sizeof(bool) * g->room * Max(plan->nkeys, 1));
 	g->bytes = g->packed ? NULL : palloc(sizeof(EpsBytes) * g->room);
+	g->row = palloc0(sizeof(Datum) * Max(plan->nkeys, 1));
+	g->row_nulls = palloc0(sizeof(bool) * Max(plan->nkeys, 1));
 	initStringInfo(&g->scratch);
 	make_slots(g, FIRST_SLOTS);
-	g->last.gid = EPS_GROUP_NONE;
-	g->last.nulls = ~0U;		/* equal to no key */
+	g->last = EPS_GROUP_NONE;
 	if (plan->nkeys == 0)
 	{
 		g->ngroups = 1;
 		g->closed = true;
 	}
 	else if (!price->thresholded)
+	{
 		fill_from_domain(g, plan, price->ngroups);
+		if (g->nkeys == 1)
+			make_direct(g);
+	}
 	return g;
 }
 

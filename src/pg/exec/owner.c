@@ -164,7 +164,7 @@ add_row(const EpsBounder *b, int64 *sums, const char *values, bool wide)
 static inline uint32
 add_up_rows(EpsBounder *b, const char *const *records, uint32 n, bool wide)
 {
-	int			skip = b->run->shape.wide_key ? 16 : 8;
+	int			skip = b->run->shape.key_bytes;
 	uint32		groups = 0;
 
 	b->epoch++;

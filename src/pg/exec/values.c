@@ -20,6 +20,7 @@ eps_exec_value_reader(EpsValueReader *out, const EpsPlanColumn *column)
 {
 	out->type = getBaseType(column->type);
 	out->summed = column->summed;
+	out->width = 0;
 	out->lower = column->lower;
 	out->upper = column->upper;
 	out->center = column->center;
@@ -33,6 +34,7 @@ eps_exec_value_reader(EpsValueReader *out, const EpsPlanColumn *column)
 		case INT4OID:
 		case INT8OID:
 			EPS_ENSURE(out->scale10 == 0, "a sum of integers has a scale");
+			out->width = out->type == INT2OID ? 2 : out->type == INT4OID ? 4 : 8;
 			break;
 		case NUMERICOID:
 		case FLOAT4OID:
@@ -126,18 +128,12 @@ read_numeric(const EpsValueReader *r, Datum value)
 }
 
 int64
-eps_exec_read_value(const EpsValueReader *reader, Datum value)
+eps_exec_read_value_slow(const EpsValueReader *reader, Datum value)
 {
 	if (!reader->summed)
 		return 0;
 	switch (reader->type)
 	{
-		case INT2OID:
-			return clamped(reader, DatumGetInt16(value));
-		case INT4OID:
-			return clamped(reader, DatumGetInt32(value));
-		case INT8OID:
-			return clamped(reader, DatumGetInt64(value));
 		case FLOAT4OID:
 			return read_float(reader, DatumGetFloat4(value));
 		case FLOAT8OID:

@@ -153,12 +153,9 @@ check_node(EpsGuard *guard, Plan *plan)
 		case T_RecursiveUnion:
 		case T_WorkTableScan:
 			break;
-		case T_ModifyTable:
-			if (((ModifyTable *) plan)->operation != CMD_INSERT)
-				guard_refuse();
-			break;
 		default:
-			guard_refuse();
+			if (!IsA(plan, ModifyTable) || ((ModifyTable *) plan)->operation != CMD_INSERT)
+				guard_refuse();
 	}
 }
 

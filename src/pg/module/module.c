@@ -5,7 +5,7 @@
  * Each hook is a dispatch of a few lines, calls the hook before it exactly once
  * on every path, and stands alone.
  */
-#include "pg/common/common.h"
+#include "pg/module/module.h"
 
 #include "executor/executor.h"
 #include "fmgr.h"
@@ -22,8 +22,6 @@
 #include "pg/rewrite/rewrite.h"
 
 PG_MODULE_MAGIC;
-
-PGDLLEXPORT void _PG_init(void);
 
 static planner_hook_type prev_planner = NULL;
 static ExecutorStart_hook_type prev_executor_start = NULL;

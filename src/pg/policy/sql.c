@@ -206,7 +206,7 @@ array_elements(ArrayType *array, Oid type, int16 length, bool by_value, char ali
 		if (nulls[i])
 			ereport(ERROR,
 					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-					 errmsg("a list of policy must not have NULL members")));
+					 errmsg("a list must not have NULL members")));
 	}
 	return elements;
 }
@@ -397,7 +397,7 @@ eps_policy_sql_describe(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(EPS_ERRCODE_POLICY),
 				 errmsg("the policy of relation \"%s\" no longer matches it", get_rel_name(relid)),
-				 errhint("A steward can repair it by calling dp.protect again.")));
+				 errhint("A steward can repair it by dp.protect, or by dp.set_domain where a listed value is gone.")));
 
 	InitMaterializedSRF(fcinfo, 0);
 	for (AttrNumber attno = 1; attno <= p->natts; attno++)

@@ -7,8 +7,76 @@
 #include "catalog/pg_type.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
+#include "optimizer/optimizer.h"
 #include "optimizer/planner.h"
 #include "utils/lsyscache.h"
+
+/* --- statically empty probes (rule 2) --------------------------------------------- */
+
+static bool
+is_zero_limit(Node *limit)
+{
+	Const	   *c;
+
+	if (limit == NULL)
+		return false;
+	c = (Const *) eval_const_expressions(NULL, copyObject(limit));	/* 0 is still a cast there */
+	return IsA(c, Const) && !c->constisnull && c->consttype == INT8OID && DatumGetInt64(c->constvalue) == 0;
+}
+
+static bool
+is_false(Node *quals)
+{
+	Const	   *c = (Const *) quals;
+
+	return quals != NULL && IsA(quals, Const) && !c->constisnull && !DatumGetBool(c->constvalue);
+}
+
+/*
+ * LIMIT 0, or rows WHERE false: known to be empty from the text alone.  Drivers
+ * and BI tools ask that way for the types of columns.  (An aggregate WHERE false
+ * has a row: that is a release like any other.)
+ */
+static bool
+is_empty_probe(const Query *query)
+{
+	if (query->commandType != CMD_SELECT || query->hasModifyingCTE || query->rowMarks != NIL)
+		return false;
+	return is_zero_limit(query->limitCount) ||
+		(query->setOperations == NULL && is_false(query->jointree->quals) &&
+		 !query->hasAggs && query->groupClause == NIL && query->havingQual == NULL);
+}
+
+/* The same columns, from nothing: the statement no longer names a relation. */
+static void
+answer_probe(Query *query)
+{
+	List	   *targets = NIL;
+	ListCell   *lc;
+
+	foreach(lc, query->targetList)
+	{
+		TargetEntry *entry = lfirst_node(TargetEntry, lc);
+		Node	   *expr = (Node *) entry->expr;
+
+		if (entry->resjunk)
+			continue;
+		expr = (Node *) makeNullConst(exprType(expr), exprTypmod(expr), exprCollation(expr));
+		targets = lappend(targets, makeTargetEntry((Expr *) expr, entry->resno, entry->resname, false));
+	}
+	query->targetList = targets;
+	query->rtable = NIL;
+#if PG_VERSION_NUM >= 160000
+	query->rteperminfos = NIL;
+#endif
+	query->jointree = makeFromExpr(NIL, makeBoolConst(false, false));
+	query->cteList = NIL;
+	query->groupClause = query->groupingSets = query->windowClause = NIL;
+	query->distinctClause = query->sortClause = query->constraintDeps = NIL;
+	query->havingQual = query->limitCount = query->limitOffset = query->setOperations = NULL;
+	query->hasAggs = query->hasWindowFuncs = query->hasTargetSRFs = query->hasSubLinks = false;
+	query->hasDistinctOn = query->hasRecursive = query->hasRowSecurity = query->groupDistinct = false;
+}
 
 bool
 eps_rewrite_statement(Query *query, ParamListInfo params, bool *generic)
@@ -18,6 +86,11 @@ eps_rewrite_statement(Query *query, ParamListInfo params, bool *generic)
 	*generic = false;
 	if (!eps_policy_is_analyst_session() || !eps_analyze_reaches_protected(query))
 		return false;
+	if (is_empty_probe(query))
+	{
+		answer_probe(query);
+		return true;
+	}
 	verdict = eps_analyze_statement(query, params);
 	if (verdict->needs_params)
 	{

@@ -1,0 +1,122 @@
+# A cluster with pg_epsilon, a wrapping key and fsync on, for the server tests.
+package EpsServer;
+
+use strict;
+use warnings;
+use Exporter 'import';
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Time::HiRes qw(sleep time);
+use Test::More;
+
+our @EXPORT = qw(new_server write_key make_book wait_for set_point writer_pid restart_after_crash
+	fails_with verify_is_clean);
+
+# A file of that content that only the server may read
+sub write_key
+{
+	my ($path, $content) = @_;
+
+	unlink $path;
+	open(my $out, '>', $path) or die "$path: $!";
+	binmode $out;
+	print $out $content;
+	close $out;
+	chmod 0600, $path;
+	return $path;
+}
+
+sub new_server
+{
+	my ($name, %option) = @_;
+	my $node = PostgreSQL::Test::Cluster->new($name);
+
+	$node->init(allows_streaming => 1);
+	write_key($node->basedir . '/key', join('', map { chr($_ * 7 % 256) } 1 .. 32));
+	$node->append_conf('postgresql.conf', join("\n",
+		"shared_preload_libraries = 'pg_epsilon'",
+		'fsync = on',
+		'full_page_writes = on',
+		'restart_after_crash = on',
+		"dp.key_file = '" . ($option{key_file} // $node->basedir . '/key') . "'",
+		$option{conf} // '') . "\n");
+	$node->start unless $option{not_started};
+	return $node;
+}
+
+# The extension and one data set, and where it is the test flavour, dp_test.admit
+sub make_book
+{
+	my ($node, $database, %option) = @_;
+	my $capacity = $option{capacity} // 10000;
+
+	$node->safe_psql($database, <<"SQL");
+CREATE EXTENSION pg_epsilon;
+CREATE TABLE patients (id int PRIMARY KEY, x int);
+SELECT dp.create_dataset('hospital', 1, 1e-9, capacity => $capacity);
+SELECT dp.protect('patients', 'hospital', 'id');
+CREATE SCHEMA dp_test;
+CREATE FUNCTION dp_test.admit(dataset text, owners bigint[], level int, delta_level int DEFAULT 0, purpose int DEFAULT -1)
+	RETURNS int AS 'pg_epsilon', 'eps_budget_sql_test_admit' LANGUAGE C STRICT;
+SQL
+}
+
+# True as soon as the query gives t; false after so many seconds
+sub wait_for
+{
+	my ($node, $database, $query, $seconds) = @_;
+	my $end = time() + ($seconds // 60);
+
+	while (time() < $end)
+	{
+		my ($rc, $out) = $node->psql($database, $query);
+		return 1 if defined $out && $out eq 't';
+		sleep 0.05;
+	}
+	return 0;
+}
+
+# Sets dp.test_point for the whole server
+sub set_point
+{
+	my ($node, $point) = @_;
+
+	$node->safe_psql('postgres', "ALTER SYSTEM SET dp.test_point = '$point'");
+	$node->reload;
+	sleep 0.2;
+}
+
+sub writer_pid
+{
+	my ($node, $database) = @_;
+
+	return $node->safe_psql('postgres', <<"SQL");
+SELECT pid FROM pg_stat_activity WHERE backend_type = 'pg_epsilon ledger writer' AND datname = '$database'
+SQL
+}
+
+# After a kill -9 of a child the postmaster starts over by itself
+sub restart_after_crash
+{
+	my ($node) = @_;
+
+	return wait_for($node, 'postgres', 'SELECT true');
+}
+
+sub fails_with
+{
+	my ($node, $database, $query, $pattern, $name) = @_;
+	my ($rc, $out, $err) = $node->psql($database, "\\set VERBOSITY verbose\n$query");
+
+	like($err, $pattern, $name);
+}
+
+sub verify_is_clean
+{
+	my ($node, $database, $name) = @_;
+
+	is($node->safe_psql($database, 'SELECT check_name, detail FROM dp.verify() WHERE NOT ok'), '', "$name: dp.verify() is clean");
+	cmp_ok($node->safe_psql($database, 'SELECT count(*) FROM dp.verify()'), '>', 0, "$name: it checked something");
+}
+
+1;
