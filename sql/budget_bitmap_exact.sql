@@ -39,8 +39,7 @@ SELECT dp_test.admit('hospital', (SELECT array_agg(g) FROM generate_series(1, 20
 SELECT dp_test.admit('hospital', (SELECT array_agg(g ORDER BY g DESC) FROM generate_series(1, 200000) g WHERE g % 1000 < 700), 10);
 SELECT seq, dp_test.bitmap(owners, 200000), length(owners) FROM dp_book.charge ORDER BY seq;
 
--- No change of a single bit passes as a different set of the same size unnoticed:
--- what is accepted is a valid bitmap, and the total count tells most changes
+-- Of all changes of a single bit, what is accepted is a valid bitmap of as many
 WITH original AS (
 	SELECT owners FROM dp_book.charge WHERE seq = 3
 ), changed AS (

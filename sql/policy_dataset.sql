@@ -112,6 +112,8 @@ DROP SCHEMA dp CASCADE;
 DROP SCHEMA dp_book CASCADE;
 DROP TABLE dp_book.analyst;
 TRUNCATE dp_book.analyst;
+ALTER EXTENSION pg_epsilon DROP SCHEMA dp;
+ALTER EXTENSION pg_epsilon ADD SCHEMA dp_book;
 ALTER SCHEMA dp_book RENAME TO elsewhere;
 ALTER SCHEMA dp_book OWNER TO regress_dataset_nobody;
 ALTER SCHEMA dp RENAME TO elsewhere;

@@ -147,6 +147,17 @@ SELECT dp.protect('with_default', 'defaults', 'owner');
 SELECT rows_per_owner FROM dp.describe('with_default');
 SELECT dp.protect('loose', 'defaults', 'owner');
 
+-- Domains that the schema suggests are proposed, never taken
+CREATE TABLE departments (code text PRIMARY KEY);
+SELECT dp.declare_public('departments');
+CREATE TABLE stays (owner int PRIMARY KEY, dept text REFERENCES departments, shade color, ward text);
+SELECT dp.protect('stays', 'hospital', 'owner');
+INSERT INTO departments VALUES ('er'), ('icu');
+SELECT dp.set_domain('public.stays', 'dept', (SELECT array_agg(code) FROM public.departments));
+SELECT dp.set_domain('public.stays', 'shade', enum_range(NULL::public.color));
+SELECT column_name, domain_size FROM dp.describe('stays') WHERE domain_size IS NOT NULL;
+SELECT dp.protect('stays', 'hospital', 'owner');
+
 -- Analysts see the facts of their data sets
 SELECT dp.grant_analyst('regress_facts_analyst', 'hospital', 0.1);
 SET ROLE regress_facts_analyst;

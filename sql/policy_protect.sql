@@ -136,6 +136,7 @@ GRANT dp_steward TO regress_protect_analyst;
 GRANT dp_auditor TO regress_protect_analyst;
 GRANT pg_read_all_data TO regress_protect_analyst;
 ALTER ROLE regress_protect_analyst REPLICATION;
+ALTER ROLE regress_protect_analyst CREATEROLE;
 CREATE ROLE regress_protect_both IN ROLE dp_analyst, regress_protect_app;
 ALTER TABLE clinic.patients OWNER TO regress_protect_analyst;
 SET ROLE regress_protect_app;

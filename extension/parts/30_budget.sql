@@ -93,17 +93,17 @@ COMMENT ON FUNCTION dp._make_secret(integer) IS
 
 CREATE FUNCTION dp.set_limit(dataset text, owner text, epsilon float8) RETURNS void
 	AS 'MODULE_PATHNAME', 'eps_budget_sql_set_limit'
-	LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
+	LANGUAGE C VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION dp.set_limit(text, text, float8) IS
 	'sets an owner''s own limit, at most the data set''s epsilon; in force and on disk at once, whatever becomes of the transaction';
 CREATE FUNCTION dp.set_limit(dataset text, owner bigint, epsilon float8) RETURNS void
 	AS 'MODULE_PATHNAME', 'eps_budget_sql_set_limit'
-	LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
+	LANGUAGE C VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION dp.set_limit(text, bigint, float8) IS
 	'sets an owner''s own limit, at most the data set''s epsilon; in force and on disk at once, whatever becomes of the transaction';
 CREATE FUNCTION dp.set_limit(dataset text, owner uuid, epsilon float8) RETURNS void
 	AS 'MODULE_PATHNAME', 'eps_budget_sql_set_limit'
-	LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
+	LANGUAGE C VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION dp.set_limit(text, uuid, float8) IS
 	'sets an owner''s own limit, at most the data set''s epsilon; in force and on disk at once, whatever becomes of the transaction';
 

@@ -8,7 +8,7 @@ REVOKE ALL ON FUNCTION
 	dp.create_dataset(text, float8, float8, text, float8, integer, bigint, text, boolean),
 	dp.add_purpose(text, text, boolean), dp._doors(oid[]), dp._openings(oid[]), dp._role_text(oid),
 	dp._check_closed(oid[]), dp._strip_rights(regclass), dp._check_roles(), dp._check_openings(),
-	dp._path_elements(text), dp._read_path(regclass, text), dp._check_protectable(regclass, integer),
+	dp._path_elements(text), dp._read_path(regclass, text), dp._check_protectable(regclass, integer), dp._propose_domains(regclass),
 	dp.protect(regclass, text, text, bigint, bigint), dp.unprotect(regclass), dp.declare_public(regclass),
 	dp._fact_column_type(regclass, name), dp._put_fact(regclass, name, numeric, numeric, text[], text, text),
 	dp.set_bounds(regclass, name, numeric, numeric, text), dp._set_domain(regclass, name, text[], text),

@@ -63,6 +63,22 @@ for my $file (grep { m{^src/.*\.[ch]$|^extension/parts/.*\.sql$} } project_files
 }
 is_deeply([ grep { !$code{$_} } sort keys %raised ], [], 'the SQL parts raise only codes of common.h');
 
+# --- functions that may stand beside protected rows ----------------------------
+
+my $types = qr/(?:TEXT|BPCHAR|NAME|CHAR|BOOL|NUMERIC|FLOAT[48]|INT[248]|DATE|TIMESTAMP|TIMESTAMPTZ)/;
+my %accepted = (starts_with => 1);
+my $functions = slurp('src/pg/analyze/functions.c');
+while ($functions =~ /\{F_([A-Z0-9_]+), EPS_RULE_\w+\}/g)
+{
+	# SQL functions are F_<name>_<argument types>; operators and casts are not.
+	my $name = $1;
+	next unless $name =~ s/(?:_$types)+$// && $name !~ /^$types$/;
+	$accepted{ lc $name } = 1;
+}
+my ($row) = $analyst =~ /^\| functions \| (.*) \|$/m;
+is_deeply([ sort(($row // '') =~ /`(\w+)`/g) ], [ sort keys %accepted ],
+	'docs/analyst.md lists the functions of src/pg/analyze/functions.c');
+
 # --- object lists ------------------------------------------------------------
 
 my $pgxs = slurp('pgxs.mk');

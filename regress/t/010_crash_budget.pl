@@ -105,6 +105,8 @@ for my $case (@cases)
 	{
 		($postmaster) = slurp_file($node->data_dir . '/postmaster.pid') =~ /^(\d+)/;
 		$node->kill9;
+		# the other children notice by themselves; these two are busy waiting
+		kill 'KILL', $backend, $writer;
 	}
 	else
 	{
@@ -114,8 +116,6 @@ for my $case (@cases)
 
 	if ($victim eq 'postmaster')
 	{
-		# the other children notice by themselves; these two are busy waiting
-		kill 'KILL', $backend, $writer;
 		# until init has taken notice, the process is there for kill
 		for (1 .. 600)
 		{

@@ -9,7 +9,7 @@ use PostgreSQL::Test::Utils;
 use Time::HiRes qw(sleep time);
 use Test::More;
 
-our @EXPORT = qw(new_server write_key make_book wait_for set_point writer_pid restart_after_crash
+our @EXPORT = qw(new_server write_key make_book wait_for set_point let_go writer_pid restart_after_crash
 	fails_with verify_is_clean);
 
 # A file of that content that only the server may read
@@ -81,9 +81,18 @@ sub set_point
 {
 	my ($node, $point) = @_;
 
+	unlink $node->data_dir . '/dp_test_go';
 	$node->safe_psql('postgres', "ALTER SYSTEM SET dp.test_point = '$point'");
 	$node->reload;
 	sleep 0.2;
+}
+
+# Lets whoever waits at a point go on
+sub let_go
+{
+	my ($node) = @_;
+
+	append_to_file($node->data_dir . '/dp_test_go', 'go');
 }
 
 sub writer_pid

@@ -1,8 +1,10 @@
+\set ECHO none
 -- A small hospital: 500 patients, 6 visits each, a laboratory value a visit.
 -- Included by tests that set :analyst to a role's name of their own.
+\o /dev/null
 SET client_min_messages = error;
 DROP ROLE IF EXISTS :analyst;
-RESET client_min_messages;
+SET client_min_messages = warning;
 CREATE EXTENSION pg_epsilon;
 CREATE ROLE :analyst;
 
@@ -41,3 +43,10 @@ SELECT dp.set_bounds('labs', 'value', 0, 50, 'instrument');
 SELECT dp.set_domain('patients', 'sex', ARRAY['F', 'M'], 'form');
 SELECT dp.declare_public(r) FROM (VALUES ('depts'::regclass), ('wings'), ('tariffs'), ('codes')) v(r);
 SELECT dp.grant_analyst(:'analyst', 'hospital', 10);
+
+-- Eight standard deviations: one answer in 10^15 is further off.
+CREATE FUNCTION near(answer float8, exact float8, stddev float8) RETURNS boolean
+	LANGUAGE sql IMMUTABLE RETURN abs(answer - exact) <= 8 * stddev + 0.5;
+RESET client_min_messages;
+\o
+\set ECHO all

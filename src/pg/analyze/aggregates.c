@@ -16,6 +16,7 @@
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
+#include "utils/typcache.h"
 
 /* Aggregates that can be released. To widen, add a row. */
 typedef struct EpsAggregateRow
@@ -262,12 +263,37 @@ output_walker(Node *node, EpsBuild *build)
 
 /* --- keys --------------------------------------------------------------------------------------- */
 
+/* Values that differ in their looks alone (1.0 and 1.00, 0 and -0, 'a' and 'a ')
+ * are one group. */
+static List *
+distinct_values(List *values, Oid type, Oid collation)
+{
+	TypeCacheEntry *cache = lookup_type_cache(type, TYPECACHE_EQ_OPR_FINFO);
+	List	   *result = NIL;
+	ListCell   *lc;
+
+	foreach(lc, values)
+	{
+		Const	   *value = lfirst_node(Const, lc);
+		bool		found = false;
+		ListCell   *other;
+
+		EPS_ENSURE(value->consttype == type, "a value of a domain has another type than its key");
+		foreach(other, result)
+			found = found || DatumGetBool(FunctionCall2Coll(&cache->eq_opr_finfo, collation, value->constvalue,
+															lfirst_node(Const, other)->constvalue));
+		if (!found)
+			result = lappend(result, value);
+	}
+	return result;
+}
+
 static void
 set_key_domain(EpsPlanKey *key, const EpsFact *fact)
 {
 	key->nullable = fact->nullable;
 	key->domain = fact->domain;
-	key->values = fact->values;
+	key->values = fact->domain == EPS_DOMAIN_VALUES ? distinct_values(fact->values, key->type, key->collation) : NIL;
 	key->lo = fact->domain_lo;
 	key->hi = fact->domain_hi;
 	if (key->domain == EPS_DOMAIN_RANGE &&

@@ -103,7 +103,7 @@ call_arithmetic(EpsCall *call, EpsRule rule, EpsFact *fact)
 			if (b->lo <= 0 && b->hi >= 0)
 				eps_analyze_refuse(call->location, "the divisor could be zero",
 								   "Its bounds include 0, and a division by zero would be an answer without noise.",
-								   "Divide by a constant, by NULLIF-free bounds that exclude 0, or divide the released answers.");
+								   "Divide by a constant, by an expression whose bounds exclude 0, as in dp.clamp(x, 1, 100), or divide the released answers.");
 			ok = eps_analyze_bounds_div(fact, a, b);
 			break;
 	}
@@ -128,7 +128,8 @@ call_modulo(EpsCall *call, EpsFact *fact)
 
 	if (!b->bounded || !b->enforced || (b->lo <= 0 && b->hi >= 0))
 		eps_analyze_refuse(call->location, "the divisor could be zero",
-						   "A division by zero would be an answer without noise.", "Use a constant divisor.");
+						   "Its bounds include 0, and a division by zero would be an answer without noise.",
+						   "Divide by a constant, or by an expression whose bounds exclude 0, as in dp.clamp(x, 1, 100).");
 	m = Max(fabs(b->lo), fabs(b->hi)) - 1;
 	fact->bounded = fact->enforced = true;
 	fact->natural = b->natural;

@@ -5,6 +5,7 @@
  */
 #include "pg/analyze/analyze_internal.h"
 
+#include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
@@ -96,13 +97,41 @@ eps_analyze_key_type(Oid type)
 
 /* --- constants ------------------------------------------------------------ */
 
+/*
+ * Functions that are not immutable, and yet may stand in a constant expression:
+ * their arguments alone decide whether they raise, not a setting that could
+ * change between planning and execution.  With any other a plan that was made
+ * while it did not raise could raise later, once a row is met.
+ */
 static bool
-not_builtin_walker(Oid funcid, void *context)
+is_safe_stable(Oid funcid)
 {
-	return funcid >= FirstGenbkiObjectId;
+	switch (funcid)
+	{
+		case F_NOW:
+		case F_TRANSACTION_TIMESTAMP:
+		case F_STATEMENT_TIMESTAMP:
+		case F_TIMESTAMPTZ_PL_INTERVAL:
+		case F_TIMESTAMPTZ_MI_INTERVAL:
+		case F_DATE_TIMESTAMPTZ:
+		case F_TIMESTAMPTZ_DATE:
+		case F_TIMESTAMP_TIMESTAMPTZ:
+		case F_TIMESTAMPTZ_TIMESTAMP:
+			return true;
+		default:
+			return false;
+	}
 }
 
-/* Anything whose value depends on a row, a subquery or a place in the query. */
+static bool
+unfit_function_walker(Oid funcid, void *context)
+{
+	return funcid >= FirstGenbkiObjectId ||
+		(func_volatile(funcid) != PROVOLATILE_IMMUTABLE && !is_safe_stable(funcid));
+}
+
+/* Anything whose value depends on a row, a subquery or a place in the query, or that
+ * a setting could make raise. */
 static bool
 reads_data_walker(Node *node, void *context)
 {
@@ -131,7 +160,7 @@ reads_data_walker(Node *node, void *context)
 		default:
 			return true;
 	}
-	if (check_functions_in_node(node, not_builtin_walker, NULL))
+	if (check_functions_in_node(node, unfit_function_walker, NULL))
 		return true;
 	return expression_tree_walker(node, reads_data_walker, context);
 }
@@ -153,7 +182,7 @@ unknown_param_walker(Node *node, void *context)
 
 /*
  * The value of an expression over constants, known parameters and builtin
- * functions that are not volatile.  Evaluating it here shows that it cannot
+ * functions that no setting makes raise.  Evaluating it here shows that it cannot
  * raise later, when whether it is evaluated would depend on whether a row is
  * there.
  */
@@ -171,7 +200,7 @@ eps_analyze_const_value(EpsScope *scope, Node *node, Const **value)
 		*value = (Const *) node;
 		return true;
 	}
-	if (reads_data_walker(node, NULL) || contain_volatile_functions(node))
+	if (reads_data_walker(node, NULL))
 		return false;
 	if (unknown_param_walker(node, scope->cx->params))
 	{

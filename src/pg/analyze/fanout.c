@@ -123,6 +123,21 @@ base_relation(EpsSource *source, Bitmapset **attnos)
 	return relid;
 }
 
+/* A public subquery over several sources has at most as many rows as all their
+ * combinations. */
+static int64
+count_combinations(EpsScope *scope)
+{
+	int64		rows = 1;
+
+	for (int i = 0; i < scope->nsources && rows <= EPS_MAX_FANOUT; i++)
+	{
+		if (scope->sources[i].kind != EPS_SOURCE_NONE)
+			rows *= Min(eps_analyze_fanout(scope, i + 1, NULL), EPS_MAX_FANOUT + 1);
+	}
+	return rows;
+}
+
 int64
 eps_analyze_fanout(EpsScope *scope, int rtindex, Bitmapset *attnos)
 {
@@ -135,6 +150,8 @@ eps_analyze_fanout(EpsScope *scope, int rtindex, Bitmapset *attnos)
 		return Max(list_length(source->rte->values_lists), 1);
 	attnos = bms_copy(attnos);
 	relid = base_relation(source, &attnos);
+	if (!OidIsValid(relid) && source->scope != NULL)
+		return count_combinations(source->scope);
 	if (!OidIsValid(relid))
 		eps_analyze_refuse(-1, "this public subquery cannot be joined with protected rows",
 						   "How many of its rows match cannot be bounded.",

@@ -221,11 +221,12 @@ eps_analyze_require_total(EpsScope *scope, int location)
 	if (scope->total)
 		return;
 	if (q->hasAggs || q->groupClause != NIL || q->havingQual != NULL || q->setOperations != NULL ||
-		q->hasTargetSRFs || q->hasRecursive || q->hasModifyingCTE || q->rowMarks != NIL)
+		q->hasTargetSRFs || q->hasRecursive || q->hasModifyingCTE || q->rowMarks != NIL ||
+		q->hasWindowFuncs || q->windowClause != NIL || q->distinctClause != NIL ||
+		q->limitCount != NULL || q->limitOffset != NULL)
 		eps_analyze_refuse(location, "this public subquery is too complex beside protected rows",
 						   "Only projection, filters and joins of public relations are accepted there.",
 						   "Store its result in a table of your own and join that.");
-	check_row_clauses(scope);
 	if (contain_vars_of_level((Node *) q, 1))
 		eps_analyze_refuse(location, "a correlated subquery is not allowed beside protected rows", NULL, NULL);
 	for (int i = 0; i < scope->nsources; i++)

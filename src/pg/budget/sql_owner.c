@@ -157,19 +157,34 @@ describe_change(EpsMessage *message, const char *text[EPS_NTEXTS], EpsMessageKin
 	return eps_budget_text_words(message, text);
 }
 
+static void
+check_not_null(FunctionCallInfo fcinfo, int nargs)
+{
+	for (int i = 0; i < nargs; i++)
+		if (PG_ARGISNULL(i))
+			ereport(ERROR,
+					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+					 errmsg("argument %d must not be NULL", i + 1)));
+}
+
 PG_FUNCTION_INFO_V1(eps_budget_sql_set_limit);
 Datum
 eps_budget_sql_set_limit(PG_FUNCTION_ARGS)
 {
-	const EpsDataset *dataset = eps_budget_dataset_argument(text_to_cstring(PG_GETARG_TEXT_PP(0)));
-	EpsKeyFamily family = dataset->family;
-	uint64		units = limit_units(dataset, PG_GETARG_FLOAT8(2));
-	EpsBook    *book = eps_budget_open(dataset->id);
 	const char *texts[EPS_NTEXTS];
 	EpsMessage	message;
 	uint64		words = describe_change(&message, texts, EPS_MESSAGE_LIMIT);
+	const EpsDataset *dataset;
+	EpsKeyFamily family;
+	uint64		units;
+	EpsBook    *book;
 	uint32		account;
 
+	check_not_null(fcinfo, 3);
+	dataset = eps_budget_dataset_argument(text_to_cstring(PG_GETARG_TEXT_PP(0)));
+	family = dataset->family;
+	units = limit_units(dataset, PG_GETARG_FLOAT8(2));
+	book = eps_budget_open(dataset->id);
 	eps_budget_owner_argument(&message.key, book, family, get_fn_expr_argtype(fcinfo->flinfo, 1), PG_GETARG_DATUM(1));
 	message.units = units;
 
@@ -216,11 +231,7 @@ eps_budget_sql_set_consent(PG_FUNCTION_ARGS)
 	uint32		account;
 	TimestampTz now = GetCurrentTimestamp();
 
-	for (int i = 0; i < 4; i++)
-		if (PG_ARGISNULL(i))
-			ereport(ERROR,
-					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-					 errmsg("data set, owner, purpose and granted must not be NULL")));
+	check_not_null(fcinfo, 4);
 	dataset = eps_budget_dataset_argument(text_to_cstring(PG_GETARG_TEXT_PP(0)));
 	family = dataset->family;
 	message.purpose = purpose_number(dataset->id, text_to_cstring(PG_GETARG_TEXT_PP(2)));

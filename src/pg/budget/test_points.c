@@ -2,8 +2,9 @@
  * test_points.c
  *	  For test builds only (EPS_TEST_BUILD); a shipped library has nothing of it.
  *
- * dp.test_point = 'NAME:wait' makes a process wait at a named point until the
- * setting changes or a minute has passed, 'NAME:error' makes it fail there.
+ * dp.test_point = 'NAME:wait' makes a process wait at a named point until a file
+ * "dp_test_go" is in the data directory or a minute has passed, 'NAME:error'
+ * makes it fail there.
  * eps_budget_sql_test_admit admits an answer without a query, and
  * eps_budget_sql_test_time measures one.
  */
@@ -12,6 +13,8 @@
 #include "pg/budget/budget_internal.h"
 
 #ifdef EPS_TEST_BUILD
+
+#include <unistd.h>
 
 #include "catalog/pg_type.h"
 #include "fmgr.h"
@@ -47,12 +50,10 @@ is_set(const char *name, const char *action)
 void
 eps_budget_test_point(const char *name)
 {
-	for (int i = 0; i < 6000 && is_set(name, "wait"); i++)
-	{
-		if (i == 0)
-			elog(LOG, "test point %s", name);
+	if (is_set(name, "wait"))
+		elog(LOG, "test point %s", name);
+	for (int i = 0; i < 6000 && is_set(name, "wait") && access("dp_test_go", F_OK) != 0; i++)
 		pg_usleep(10000L);
-	}
 	if (is_set(name, "error"))
 		elog(ERROR, "test point %s", name);
 }

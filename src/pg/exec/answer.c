@@ -80,27 +80,52 @@ add_entry(EpsRun *run, const char *entry, bool wide)
 	}
 }
 
-/* At most 2^32 owners with less than 2^62 each: 128 bits hold any total. */
-static void
-add_up(EpsRun *run, const uint8 *admitted)
+/* Where add_up_single() stands. */
+typedef struct Singles
 {
-	Size		n = (Size) run->groups->ngroups * Max(run->price->ncoords, 1);
+	EpsRun	   *run;
+	const uint8 *admitted;
+	uint64		next;			/* candidate */
+} Singles;
+
+static inline bool
+takes_part(const uint8 *admitted, uint64 i)
+{
+	return (admitted[i / 8] >> (i % 8)) & 1;
+}
+
+static void
+add_up_single(void *context, const char *record)
+{
+	Singles    *s = context;
+	int			ncoords = s->run->price->ncoords;
+	const int64 *grid;
+	EpsI128    *totals;
+	uint32		gid;
+
+	if (!takes_part(s->admitted, s->next++))
+		return;
+	grid = eps_exec_single_entry(s->run->singles, record, &gid);
+	totals = s->run->totals + (Size) gid * ncoords;
+	for (int j = 0; j < ncoords; j++)
+		totals[j] += grid[j];
+}
+
+static void
+add_up_entries(EpsRun *run, const uint8 *admitted)
+{
 	bool		wide = run->entries->wide;
 
-	run->totals = MemoryContextAllocExtended(run->context, sizeof(EpsI128) * n,
-											 MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 	eps_exec_entries_rewind(run->entries);
 	for (uint64 i = 0; i < run->ncandidates; i++)
 	{
-		bool		takes_part = (admitted[i / 8] >> (i % 8)) & 1;
-
 		if (i % 65536 == 0)
 			CHECK_FOR_INTERRUPTS();
 		for (uint32 k = 0; k < run->nentries[i]; k++)
 		{
 			const char *entry = eps_exec_entries_next(run->entries);
 
-			if (!takes_part)
+			if (!takes_part(admitted, i))
 				continue;
 			if (wide)
 				add_entry(run, entry, true);
@@ -110,6 +135,26 @@ add_up(EpsRun *run, const uint8 *admitted)
 	}
 	eps_exec_entries_free(run->entries);
 	run->entries = NULL;
+}
+
+/* At most 2^32 owners with less than 2^62 each: 128 bits hold any total. */
+static void
+add_up(EpsRun *run, const uint8 *admitted)
+{
+	Size		n = (Size) run->groups->ngroups * Max(run->price->ncoords, 1);
+	Singles		singles = {.run = run,.admitted = admitted};
+
+	run->totals = MemoryContextAllocExtended(run->context, sizeof(EpsI128) * n,
+											 MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	if (run->singles == NULL)
+	{
+		add_up_entries(run, admitted);
+		return;
+	}
+	eps_exec_partition_scan(run->records, 0, add_up_single, &singles);
+	EPS_ENSURE(singles.next == run->ncandidates, "records and candidates differ in number");
+	eps_exec_partitions_free(run->records);
+	run->records = NULL;
 }
 
 /* --- steps 5 and 6: select, noise ------------------------------------------------------ */

@@ -19,6 +19,7 @@
 #define SPLIT_BITS 6
 #define LOCAL_NONE ((uint32) 0xFFFFFFFF)
 #define FIRST_ROOM 4096
+#define DISTINCT_BATCH 256
 
 /* A table of the owners of one partition, and their records. */
 typedef struct LocalOwners
@@ -459,8 +460,12 @@ visit_single(void *context, const char *record)
 {
 	Distinct   *d = context;
 
-	if (!d->broken)
-		eps_exec_bound_owner(d->bounder, eps_exec_record_key(record, d->run->shape.key_bytes), &record, 1);
+	if (d->broken)
+		return;
+	eps_exec_bound_single(d->bounder, record);
+	/* accounts are looked up in batches: check those of the batch just done */
+	if (d->run->ncandidates % DISTINCT_BATCH == 0)
+		check_distinct(d, d->run->ncandidates - DISTINCT_BATCH);
 }
 
 static bool
@@ -489,13 +494,17 @@ needs_wide_entries(const EpsRun *run)
 	return false;
 }
 
-static void
-make_entries(EpsRun *run)
+/* Rows of an owner that the number of candidates is guessed by. */
+#define GUESSED_ROWS_PER_OWNER 8
+
+static uint64
+nrecords(const EpsRun *run)
 {
-	if (run->entries != NULL)
-		eps_exec_entries_free(run->entries);
-	run->entries = eps_exec_entries_create(run->context, run->arena, run->price->ncoords, needs_wide_entries(run));
-	run->ncandidates = 0;
+	uint64		n = 0;
+
+	for (uint32 p = 0; p < run->records->n; p++)
+		n += run->records->rows[p];
+	return n;
 }
 
 void
@@ -503,20 +512,23 @@ eps_exec_bound(EpsRun *run)
 {
 	MemoryContext old = MemoryContextSwitchTo(run->context);
 	EpsBounder *bounder = eps_exec_bounder_create(run);
-	bool		done = false;
 
-	make_entries(run);
 	if (run->plan->owner_unique && run->price->rows_per_owner == 1 && run->records->n == 1)
 	{
-		done = bound_singles(run, bounder);
-		if (!done)
-			make_entries(run);
+		eps_exec_candidates_create(run, nrecords(run));
+		if (bound_singles(run, bounder))
+		{
+			run->singles = bounder;
+			MemoryContextSwitchTo(old);
+			return;
+		}
+		pfree(run->candidates);
+		pfree(run->nentries);
 	}
-	if (!done)
-	{
-		bound_partitions(make_local_owners(run, bounder), run->records, false);
-		eps_exec_bounder_finish(bounder);
-	}
+	eps_exec_candidates_create(run, nrecords(run) / GUESSED_ROWS_PER_OWNER);
+	run->entries = eps_exec_entries_create(run->context, run->arena, run->price->ncoords, needs_wide_entries(run));
+	bound_partitions(make_local_owners(run, bounder), run->records, false);
+	eps_exec_bounder_finish(bounder);
 	eps_exec_partitions_free(run->records);
 	run->records = NULL;
 	MemoryContextSwitchTo(old);

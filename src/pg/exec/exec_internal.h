@@ -312,6 +312,9 @@ typedef struct EpsArena
 	Size		limit;
 } EpsArena;
 
+/* Asks for huge pages for memory that is written once: page faults are what counts. */
+extern void eps_exec_advise_huge_pages(void *block, Size size);
+
 extern EpsArena *eps_exec_arena_create(MemoryContext context, Size chunk_bytes, Size limit);
 extern EpsChunk *eps_exec_chunk_take(EpsArena *arena);
 extern void eps_exec_chunks_give(EpsArena *arena, EpsChunk *chunks);
@@ -465,6 +468,8 @@ typedef struct EpsScanState
 	uint64		next;
 } EpsScanState;
 
+typedef struct EpsBounder EpsBounder;
+
 /* State of one run; everything in `context`, which goes when it ends. */
 typedef struct EpsRun
 {
@@ -480,6 +485,7 @@ typedef struct EpsRun
 	EpsGroups  *groups;
 	EpsPartitions *records;
 	EpsEntries *entries;
+	EpsBounder *singles;		/* set: candidate i is record i, without entries */
 	EpsCandidate *candidates;
 	uint32	   *nentries;		/* by candidate */
 	uint64		ncandidates;
@@ -490,12 +496,23 @@ typedef struct EpsRun
 } EpsRun;
 
 /* owner.c: one owner's rows to entries and a candidate. */
-typedef struct EpsBounder EpsBounder;
+
+/* Room for about n candidates: more is made when it is needed. */
+extern void eps_exec_candidates_create(EpsRun *run, uint64 n);
 
 extern EpsBounder *eps_exec_bounder_create(EpsRun *run);
 
 /* records: all rows of the owner, in any order. */
 extern void eps_exec_bound_owner(EpsBounder *bounder, EpsKey key, const char *const *records, uint32 n);
+
+/*
+ * The same for an owner with one row, where nothing is chosen: a candidate only.
+ * Its entry is made from the record again when it is added up.
+ */
+extern void eps_exec_bound_single(EpsBounder *bounder, const char *record);
+
+/* The group and grid values of an owner with one row. */
+extern const int64 *eps_exec_single_entry(EpsBounder *bounder, const char *record, uint32 *gid);
 
 /* Looks up the accounts of the candidates that were added last. */
 extern void eps_exec_bounder_finish(EpsBounder *bounder);

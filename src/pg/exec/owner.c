@@ -25,6 +25,18 @@ typedef struct BoundCoord
 	const EpsCharge *charge;
 } BoundCoord;
 
+/*
+ * Charges that were computed before, by the grid values of an owner with one
+ * group: such owners repeat, and the charge is a function of these values alone.
+ */
+#define MEMO_SLOTS 1024
+
+typedef struct Memo
+{
+	int64	   *grid;			/* by slot, then coordinate */
+	int16	   *level;			/* by slot; -1: free */
+} Memo;
+
 /* Where a group stands among the owner's groups, if it was met for this owner. */
 typedef struct Stamp
 {
@@ -46,6 +58,7 @@ struct EpsBounder
 	uint32	   *gids;
 	int64	   *sums;			/* by group, then coordinate */
 	int64	   *grid;			/* by coordinate, then kept group */
+	Memo		memo;
 	uint32		choice_room;
 	uint32	   *choice;
 	const char **chosen;		/* rows that were chosen */
@@ -108,6 +121,9 @@ eps_exec_bounder_create(EpsRun *run)
 	b->gids = MemoryContextAlloc(b->context, sizeof(uint32) * b->room);
 	b->sums = MemoryContextAllocHuge(b->context, sizeof(int64) * coords * b->room);
 	b->grid = MemoryContextAllocHuge(b->context, sizeof(int64) * coords * b->room);
+	b->memo.grid = MemoryContextAlloc(b->context, sizeof(int64) * coords * MEMO_SLOTS);
+	b->memo.level = MemoryContextAlloc(b->context, sizeof(int16) * MEMO_SLOTS);
+	memset(b->memo.level, 0xFF, sizeof(int16) * MEMO_SLOTS);
 	b->choice = MemoryContextAlloc(b->context, sizeof(uint32) * b->choice_room);
 	b->chosen = MemoryContextAlloc(b->context, sizeof(char *) * b->choice_room);
 	return b;
@@ -140,23 +156,41 @@ record_value(const char *values, int column, bool wide)
 	return narrow == EPS_NARROW_NULL ? EPS_VALUE_NULL : narrow;
 }
 
+/* What a row adds to a coordinate. */
+static inline int64
+row_value(const BoundCoord *c, const char *values, bool wide)
+{
+	int64		value;
+
+	if (c->column < 0)
+		return 1;
+	value = record_value(values, c->column, wide);
+	if (value == EPS_VALUE_NULL)
+		return 0;
+	return c->kind == EPS_COORD_SUM ? value : 1;
+}
+
+/* The first row of a group is stored, not added to zeros: wide stores of zeros
+ * that are read back at once stall the processor. */
+static inline void
+first_row(const EpsBounder *b, int64 *sums, const char *values, bool wide)
+{
+	for (int j = 0; j < b->ncoords; j++)
+		sums[j] = row_value(&b->coords[j], values, wide);
+}
+
 /* At most R V < 2^62 in size, so nothing overflows. */
 static inline void
 add_row(const EpsBounder *b, int64 *sums, const char *values, bool wide)
 {
 	for (int j = 0; j < b->ncoords; j++)
 	{
-		const BoundCoord *c = &b->coords[j];
-		int64		value = c->column < 0 ? 0 : record_value(values, c->column, wide);
+		int64		value = row_value(&b->coords[j], values, wide);
 
-		if (value == EPS_VALUE_NULL)
-			continue;
-		if (c->kind == EPS_COORD_SUM)
-			sums[j] += value;
-		else if (c->kind == EPS_COORD_ROWS)
-			sums[j]++;
+		if (b->coords[j].kind == EPS_COORD_OWNERS)
+			sums[j] |= value;
 		else
-			sums[j] = 1;
+			sums[j] += value;
 	}
 }
 
@@ -181,10 +215,11 @@ add_up_rows(EpsBounder *b, const char *const *records, uint32 n, bool wide)
 			stamp->epoch = b->epoch;
 			stamp->at = groups;
 			b->gids[groups] = gid;
-			memset(b->sums + (Size) groups * b->ncoords, 0, sizeof(int64) * b->ncoords);
+			first_row(b, b->sums + (Size) groups * b->ncoords, at + sizeof(gid), wide);
 			groups++;
 		}
-		add_row(b, b->sums + (Size) stamp->at * b->ncoords, at + sizeof(gid), wide);
+		else
+			add_row(b, b->sums + (Size) stamp->at * b->ncoords, at + sizeof(gid), wide);
 	}
 	return groups;
 }
@@ -218,31 +253,59 @@ choose_groups(EpsBounder *b, uint32 groups)
 
 /* --- grid and charge ------------------------------------------------------------------ */
 
-/* The charge of the kept groups, as a level of the ladder. */
+/* Rounds the kept groups' sums to the grid: b->grid, by coordinate, then group. */
+static inline void
+round_to_grid(EpsBounder *b, uint32 kept)
+{
+	for (int j = 0; j < b->ncoords; j++)
+	{
+		int64	   *z = b->grid + (Size) j * kept;
+
+		for (uint32 i = 0; i < kept; i++)
+			z[i] = eps_mechanism_to_grid(b->sums[(Size) b->choice[i] * b->ncoords + j], b->coords[j].shift);
+	}
+}
+
+/* The charge of b->grid, as a level of the ladder. */
 static uint16
-to_grid_and_charge(EpsBounder *b, uint32 kept)
+charge_level(const EpsBounder *b, uint32 kept)
 {
 	uint64		units = 0;
 	unsigned	level = 0;
 
 	for (int j = 0; j < b->ncoords; j++)
-	{
-		const BoundCoord *c = &b->coords[j];
-		int64	   *z = b->grid + (Size) j * kept;
-
-		for (uint32 i = 0; i < kept; i++)
-			z[i] = eps_mechanism_to_grid(b->sums[(Size) b->choice[i] * b->ncoords + j], c->shift);
-		units = eps_base_add_sat_u64(units, eps_accountant_charge(c->charge, z, kept));
-	}
+		units = eps_base_add_sat_u64(units, eps_accountant_charge(b->coords[j].charge, b->grid + (Size) j * kept, kept));
 	eps_common_check(eps_accountant_ladder_up(&level, units), "level of a charge");
 	EPS_ENSURE(level <= b->run->price->worst_level, "a charge is above the worst case");
 	return (uint16) level;
 }
 
-static inline void
-write_entry(char *at, const EpsBounder *b, uint32 i, uint32 kept, bool wide)
+static inline uint16
+single_level(EpsBounder *b)
 {
-	memcpy(at, &b->gids[b->choice[i]], sizeof(uint32));
+	uint64		h = 0;
+	uint32		slot;
+	int64	   *known;
+	bool		equal = true;
+
+	for (int j = 0; j < b->ncoords; j++)
+		h = (h ^ (uint64) b->grid[j]) * UINT64CONST(0x9e3779b97f4a7c15);
+	slot = (uint32) (h >> 32) % MEMO_SLOTS;
+	known = b->memo.grid + (Size) slot * b->ncoords;
+	for (int j = 0; j < b->ncoords; j++)
+		equal = equal && known[j] == b->grid[j];
+	if (!equal || b->memo.level[slot] < 0)
+	{
+		b->memo.level[slot] = (int16) charge_level(b, 1);
+		memcpy(known, b->grid, sizeof(int64) * b->ncoords);
+	}
+	return (uint16) b->memo.level[slot];
+}
+
+static inline void
+write_entry(char *at, const EpsBounder *b, uint32 gid, uint32 i, uint32 kept, bool wide)
+{
+	memcpy(at, &gid, sizeof(uint32));
 	at += sizeof(uint32);
 	for (int j = 0; j < b->ncoords; j++)
 	{
@@ -300,23 +363,33 @@ account_key(const EpsRun *run, EpsKey key)
 	}
 }
 
+void
+eps_exec_candidates_create(EpsRun *run, uint64 n)
+{
+	run->room = Max(n, FIRST_ROOM);
+	run->ncandidates = 0;
+	run->candidates = MemoryContextAllocHuge(run->context, sizeof(EpsCandidate) * run->room);
+	run->nentries = MemoryContextAllocHuge(run->context, sizeof(uint32) * run->room);
+	eps_exec_advise_huge_pages(run->candidates, sizeof(EpsCandidate) * run->room);
+}
+
 static void
-add_candidate(EpsBounder *b, EpsKey key, uint16 level, uint16 delta_level, uint32 kept)
+more_candidates(EpsRun *run)
+{
+	run->room *= 2;
+	run->candidates = repalloc_huge(run->candidates, sizeof(EpsCandidate) * run->room);
+	run->nentries = repalloc_huge(run->nentries, sizeof(uint32) * run->room);
+	eps_exec_advise_huge_pages(run->candidates, sizeof(EpsCandidate) * run->room);
+}
+
+static inline void
+add_candidate(EpsBounder *b, EpsKey key, uint16 level, uint16 delta_level)
 {
 	EpsRun	   *run = b->run;
 	EpsCandidate *c;
 
-	if (run->ncandidates == run->room)
-	{
-		run->room = Max(run->room * 2, FIRST_ROOM);
-		run->candidates = run->candidates == NULL ?
-			MemoryContextAllocHuge(run->context, sizeof(EpsCandidate) * run->room) :
-			repalloc_huge(run->candidates, sizeof(EpsCandidate) * run->room);
-		run->nentries = run->nentries == NULL ?
-			MemoryContextAllocHuge(run->context, sizeof(uint32) * run->room) :
-			repalloc_huge(run->nentries, sizeof(uint32) * run->room);
-	}
-	run->nentries[run->ncandidates] = kept;
+	if (unlikely(run->ncandidates == run->room))
+		more_candidates(run);
 	c = &run->candidates[run->ncandidates++];
 	c->account = EPS_ACCOUNT_NONE;
 	c->level = level;
@@ -342,8 +415,32 @@ eps_exec_bound_owner(EpsBounder *b, EpsKey key, const char *const *records, uint
 	else
 		groups = add_up_rows(b, records, n, false);
 	kept = choose_groups(b, groups);
-	level = to_grid_and_charge(b, kept);
+	round_to_grid(b, kept);
+	level = kept == 1 ? single_level(b) : charge_level(b, kept);
 	for (uint32 i = 0; i < kept; i++)
-		write_entry(eps_exec_entries_add(run->entries), b, i, kept, wide_entry);
-	add_candidate(b, key, level, run->price->delta_levels[kept], kept);
+		write_entry(eps_exec_entries_add(run->entries), b, b->gids[b->choice[i]], i, kept, wide_entry);
+	add_candidate(b, key, level, run->price->delta_levels[kept]);
+	run->nentries[run->ncandidates - 1] = kept;
+}
+
+const int64 *
+eps_exec_single_entry(EpsBounder *b, const char *record, uint32 *gid)
+{
+	const char *at = record + b->run->shape.key_bytes;
+
+	memcpy(gid, at, sizeof(*gid));
+	first_row(b, b->grid, at + sizeof(*gid), b->run->shape.wide_value);
+	for (int j = 0; j < b->ncoords; j++)
+		b->grid[j] = eps_mechanism_to_grid(b->grid[j], b->coords[j].shift);
+	return b->grid;
+}
+
+void
+eps_exec_bound_single(EpsBounder *b, const char *record)
+{
+	uint32		gid;
+
+	(void) eps_exec_single_entry(b, record, &gid);
+	add_candidate(b, eps_exec_record_key(record, b->run->shape.key_bytes), single_level(b),
+				  b->run->price->delta_levels[1]);
 }

@@ -41,9 +41,8 @@ eps_exec_arena_create(MemoryContext context, Size chunk_bytes, Size limit)
 	return arena;
 }
 
-/* Records are written and read once: what counts is the number of page faults. */
-static void
-advise_huge_pages(char *block, Size size)
+void
+eps_exec_advise_huge_pages(void *block, Size size)
 {
 #ifdef MADV_HUGEPAGE
 	uintptr_t	from = TYPEALIGN(HUGE_PAGE, (uintptr_t) block);
@@ -62,7 +61,7 @@ new_block(EpsArena *arena)
 
 	arena->block = MemoryContextAllocHuge(arena->context, size);
 	arena->block_end = arena->block + size;
-	advise_huge_pages(arena->block, size);
+	eps_exec_advise_huge_pages(arena->block, size);
 	arena->next_block = Min(arena->next_block * 2, LARGEST_BLOCK);
 }
 

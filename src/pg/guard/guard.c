@@ -41,26 +41,58 @@ protected_entry(EpsGuard *guard, Index rtindex)
 	return rte->rtekind == RTE_RELATION ? eps_policy_protected(rte->relid) : NULL;
 }
 
+/* Does the release above name this relation, or lead a path to the owner through it? */
+static bool
+is_named(EpsGuard *guard, Oid relid)
+{
+	ListCell   *lc;
+
+	foreach(lc, guard->release->relations)
+	{
+		const EpsProtected *relation;
+
+		if (lfirst_oid(lc) == relid)
+			return true;
+		relation = eps_policy_protected(lfirst_oid(lc));
+		for (int s = 0; relation != NULL && s < relation->nsteps; s++)
+		{
+			if (relation->steps[s].next_relation == relid)
+				return true;
+		}
+	}
+	return false;
+}
+
+/* The range-table entry that this one was expanded from, or 0. */
+static Index
+expanded_from(EpsGuard *guard, Index rtindex)
+{
+	ListCell   *lc;
+
+	foreach(lc, guard->stmt->appendRelations)
+	{
+		AppendRelInfo *info = lfirst_node(AppendRelInfo, lc);
+
+		if (info->child_relid == rtindex)
+			return info->parent_relid;
+	}
+	return 0;
+}
+
 /* The relation that a release names covers its partitions and children. */
 static void
 check_scan(EpsGuard *guard, Index rtindex)
 {
 	const EpsProtected *relation = protected_entry(guard, rtindex);
-	bool		named;
+	bool		named = false;
 
 	if (relation == NULL)
 		return;
 	if (guard->release == NULL || relation->closed || relation->broken ||
 		relation->dataset_id != guard->release->dataset_id)
 		guard_refuse();
-	named = list_member_oid(guard->release->relations, relation->relid);
-	for (int i = 0; !named && i < list_length(guard->release->relations); i++)
-	{
-		const EpsProtected *other = eps_policy_protected(list_nth_oid(guard->release->relations, i));
-
-		for (int s = 0; other != NULL && s < other->nsteps; s++)
-			named = named || other->steps[s].next_relation == relation->relid;
-	}
+	for (; !named && rtindex != 0; rtindex = expanded_from(guard, rtindex))
+		named = is_named(guard, rt_fetch(rtindex, guard->stmt->rtable)->relid);
 	if (!named)
 		guard_refuse();
 }

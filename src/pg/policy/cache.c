@@ -24,6 +24,9 @@
 #include "utils/rel.h"
 #include "utils/syscache.h"
 
+/* Passes over something that changes while it is read. */
+#define MAX_TRIES 8
+
 typedef enum BookState
 {
 	BOOK_UNKNOWN,
@@ -146,6 +149,21 @@ eps_policy_cache_bump(void)
 	cache.generation++;
 }
 
+/*
+ * To be called before the book is written to: what this backend may read of a
+ * change that is then undone must be forgotten when it is undone.
+ */
+void
+eps_policy_cache_invalidate_book(void)
+{
+	const EpsPolicyBook *book = eps_policy_cache_book();
+
+	if (book == NULL)
+		return;
+	for (int i = 0; i < EPS_BOOK_NTABLES; i++)
+		CacheInvalidateRelcacheByRelid(book->tables.oid[i]);
+}
+
 bool
 eps_policy_cache_is_absent(void)
 {
@@ -190,37 +208,47 @@ read_book(void)
 	cache.book = book;
 }
 
+/* One attempt; the caller looks whether anything changed meanwhile. */
+static void
+find_and_read_book(void)
+{
+	if (eps_policy_book_find(&cache.tables))
+	{
+		read_book();
+		cache.state = BOOK_PRESENT;
+		return;
+	}
+	drop_book();
+
+	/*
+	 * Without schema dp_book this stands until a schema changes.  With one (a
+	 * restore under way, or somebody else's) tables may still come or change
+	 * hands, so that is looked up each time.
+	 */
+	cache.state = OidIsValid(cache.tables.schema) ? BOOK_UNKNOWN : BOOK_ABSENT;
+}
+
 /*
- * Reading takes locks, and locks bring invalidations: start again until one
- * pass has seen none.
+ * Reading takes locks, and locks bring invalidations: start again until one pass
+ * has seen none.  Where they never cease (a server built to discard its caches
+ * all the time), the last pass is used once and not kept.
  */
 static void
 refresh_book(void)
 {
 	uint64		seen;
 
-	do
+	for (int tries = 0; tries < MAX_TRIES; tries++)
 	{
 		CHECK_FOR_INTERRUPTS();
 		seen = cache.generation;
-		if (eps_policy_book_find(&cache.tables))
+		find_and_read_book();
+		if (seen == cache.generation)
 		{
-			read_book();
-			cache.state = BOOK_PRESENT;
+			cache.book_valid = cache.state == BOOK_PRESENT;
+			return;
 		}
-		else
-		{
-			drop_book();
-
-			/*
-			 * Without schema dp_book this stands until a schema changes.  With
-			 * one (a restore under way, or somebody else's) tables may still
-			 * come or change hands, so that is looked up each time.
-			 */
-			cache.state = OidIsValid(cache.tables.schema) ? BOOK_UNKNOWN : BOOK_ABSENT;
-		}
-	} while (seen != cache.generation);
-	cache.book_valid = cache.state == BOOK_PRESENT;
+	}
 }
 
 const EpsPolicyBook *
@@ -267,6 +295,7 @@ refresh_relations(void)
 	if (cache.relations_valid)
 		return;
 	retire(cache.relation_context);
+	cache.relation_context = NULL;
 	cache.relations = NULL;
 	cache.watched = NULL;
 	cache.relation_context = AllocSetContextCreate(CacheMemoryContext, "pg_epsilon relations",
@@ -394,18 +423,41 @@ may_remember_absence(Oid relid)
 	return !has_subclass(relid) && !has_superclass(relid);
 }
 
+/* One attempt at a relation that is not remembered. */
+static const EpsProtected *
+look_up_relation(Oid relid)
+{
+	bool		broken = false;
+	const EpsRule *rule;
+
+	eps_policy_cache_watch(relid);
+	rule = rule_from_above(relid, &broken);
+	if (rule != NULL)
+		return resolve_in_context(relid, rule, false, broken);
+	rule = rule_from_below(relid);
+	return rule != NULL ? resolve_in_context(relid, rule, true, true) : NULL;
+}
+
+static void
+remember(Oid relid, const EpsProtected *protected)
+{
+	RelationEntry *entry;
+
+	if (protected == NULL && !may_remember_absence(relid))
+		return;
+	entry = hash_search(cache.relations, &relid, HASH_ENTER, NULL);
+	entry->protected = protected;
+}
+
 const EpsProtected *
 eps_policy_protected(Oid relid)
 {
-	const EpsProtected *result;
-	RelationEntry *entry;
-	uint64		seen;
+	const EpsProtected *result = NULL;
 
-	do
+	for (int tries = 0; tries < MAX_TRIES; tries++)
 	{
-		const EpsRule *rule;
-		bool		broken = false;
-		bool		from_below = false;
+		const RelationEntry *entry;
+		uint64		seen;
 
 		CHECK_FOR_INTERRUPTS();
 		if (eps_policy_cache_book() == NULL)
@@ -414,24 +466,14 @@ eps_policy_protected(Oid relid)
 		entry = hash_search(cache.relations, &relid, HASH_FIND, NULL);
 		if (entry != NULL)
 			return entry->protected;
-
 		seen = cache.generation;
-		result = NULL;
-		eps_policy_cache_watch(relid);
-		rule = rule_from_above(relid, &broken);
-		if (rule == NULL)
+		result = look_up_relation(relid);
+		if (seen == cache.generation)
 		{
-			rule = rule_from_below(relid);
-			from_below = rule != NULL;
+			remember(relid, result);
+			return result;
 		}
-		if (rule != NULL && seen == cache.generation)
-			result = resolve_in_context(relid, rule, from_below, broken);
-	} while (seen != cache.generation);
-
-	if (result == NULL && !may_remember_absence(relid))
-		return NULL;
-	entry = hash_search(cache.relations, &relid, HASH_ENTER, NULL);
-	entry->protected = result;
+	}
 	return result;
 }
 

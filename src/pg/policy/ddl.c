@@ -62,6 +62,13 @@ typedef struct FollowUp
  * the memory of the transaction. */
 static List *follow_ups = NIL;
 
+/* The extension's own script runs, over a book that was there before it. */
+static bool
+is_own_script(void)
+{
+	return creating_extension && CurrentExtensionObject == get_extension_oid("pg_epsilon", true);
+}
+
 /* The book, where there is one with a promise in it to keep. */
 static const EpsPolicyBook *
 book_to_keep(void)
@@ -69,7 +76,7 @@ book_to_keep(void)
 	const EpsPolicyBook *book;
 
 	if (IsBinaryUpgrade || !IsNormalProcessingMode() || !IsTransactionState() ||
-		!OidIsValid(MyDatabaseId) || eps_policy_cache_is_absent())
+		!OidIsValid(MyDatabaseId) || eps_policy_cache_is_absent() || is_own_script())
 		return NULL;
 	book = eps_policy_cache_book();
 	return book != NULL && book->datasets != NIL ? book : NULL;
@@ -465,15 +472,25 @@ may_open_a_door(const Node *statement)
 	}
 }
 
+/* What no access hook sees in time. */
 static void
-check_role_rename(const Node *statement)
+check_before(const Node *statement)
 {
-	const RenameStmt *rename = (const RenameStmt *) statement;
+	if (IsA(statement, RenameStmt))
+	{
+		const RenameStmt *rename = (const RenameStmt *) statement;
 
-	if (!IsA(statement, RenameStmt) || rename->renameType != OBJECT_ROLE || rename->subname == NULL)
-		return;
-	if (is_own_role(rename->subname) && book_to_keep() != NULL)
-		refuse_book_change(psprintf("role \"%s\"", rename->subname));
+		if (rename->renameType == OBJECT_ROLE && rename->subname != NULL &&
+			is_own_role(rename->subname) && book_to_keep() != NULL)
+			refuse_book_change(psprintf("role \"%s\"", rename->subname));
+	}
+	else if (IsA(statement, AlterExtensionContentsStmt))
+	{
+		/* The book is trusted because schema dp is a member */
+		if (strcmp(((const AlterExtensionContentsStmt *) statement)->extname, "pg_epsilon") == 0 &&
+			book_to_keep() != NULL)
+			refuse_book_change("extension \"pg_epsilon\"");
+	}
 }
 
 static void
@@ -488,6 +505,8 @@ after_statement(bool check_rights)
 	if (book == NULL)
 		return;
 	CommandCounterIncrement();
+	if (follow_ups != NIL)
+		eps_policy_cache_invalidate_book();
 	foreach(lc, follow_ups)
 		follow(book, lfirst(lc));
 	if (check_rights)
@@ -503,7 +522,7 @@ policy_utility(PlannedStmt *pstmt, const char *query_string, bool read_only_tree
 	volatile bool check_rights = may_open_a_door(pstmt->utilityStmt);
 	List	   *volatile outer = follow_ups;
 
-	check_role_rename(pstmt->utilityStmt);
+	check_before(pstmt->utilityStmt);
 	follow_ups = NIL;
 	PG_TRY();
 	{

@@ -24,6 +24,17 @@
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 
+/* 18 asks all ordering index methods, and numbers comparisons as btree does. */
+#if PG_VERSION_NUM >= 180000
+typedef OpIndexInterpretation OperatorInterpretation;
+#define interpret_operator(operator) get_op_index_interpretation(operator)
+#define INTERPRETED_STRATEGY(i) ((int) (i)->cmptype)
+#else
+typedef OpBtreeInterpretation OperatorInterpretation;
+#define interpret_operator(operator) get_op_btree_interpretation(operator)
+#define INTERPRETED_STRATEGY(i) ((i)->strategy)
+#endif
+
 /* What the CHECK constraints say of one column. */
 typedef struct CheckBounds
 {
@@ -194,13 +205,13 @@ comparison_strategy(Oid operator)
 
 	if (operator >= FirstGenbkiObjectId)
 		return 0;
-	foreach(lc, get_op_btree_interpretation(operator))
+	foreach(lc, interpret_operator(operator))
 	{
-		const OpBtreeInterpretation *i = lfirst(lc);
+		const OperatorInterpretation *i = lfirst(lc);
 
 		if (i->opfamily_id < FirstGenbkiObjectId && is_number_type(i->oplefttype) &&
 			is_number_type(i->oprighttype))
-			strategy = i->strategy;
+			strategy = INTERPRETED_STRATEGY(i);
 	}
 	return strategy;
 }

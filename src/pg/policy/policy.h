@@ -111,8 +111,10 @@ extern void eps_policy_init(void);	/* settings, hooks and callbacks; from _PG_in
 extern bool eps_policy_is_analyst_session(void);
 
 /* NULL if the relation is not protected. Partitions and inheritance children of
- * a protected relation count as protected by it. Lives until the cache is next
- * invalidated: copy what must stay. */
+ * a protected relation count as protected by it; a relation with a protected part
+ * that is not protected itself, or with a foreign part, is broken. What this and
+ * the functions below return lives until the transaction ends: copy what must
+ * stay. */
 extern const EpsProtected *eps_policy_protected(Oid relid);
 
 /* Declared public by a steward, or owned by one of the session's analyst roles. */

@@ -111,6 +111,10 @@ extern bool eps_policy_cache_is_absent(void);
 /* Something that plans depend on has changed outside the book. */
 extern void eps_policy_cache_bump(void);
 
+/* Sends every backend, at commit, and this one now and if the transaction is
+ * undone, word that the book has changed. */
+extern void eps_policy_cache_invalidate_book(void);
+
 /* The rule that stands for this very relation, or NULL. */
 extern const EpsRule *eps_policy_cache_rule(Oid relid);
 

@@ -228,6 +228,15 @@ has_local_parts_only(Oid relid)
 	return true;
 }
 
+/* An empty table can become a view (before 16), and then means something else. */
+static bool
+has_rows_of_its_own(Relation relation)
+{
+	char		kind = relation->rd_rel->relkind;
+
+	return kind == RELKIND_RELATION || kind == RELKIND_PARTITIONED_TABLE || kind == RELKIND_MATVIEW;
+}
+
 static const EpsDataset *
 find_dataset(const EpsPolicyBook *book, int32 dataset_id)
 {
@@ -260,7 +269,8 @@ eps_policy_resolve(Oid relid, const EpsRule *rule, const EpsPolicyBook *book)
 	p->natts = RelationGetNumberOfAttributes(relation);
 	p->facts = palloc0(sizeof(EpsColumnFact) * Max(p->natts, 1));
 	if (eps_policy_resolve_path(p, rule, &family) == NULL && family == dataset->family &&
-		has_local_parts_only(relid) && eps_policy_facts(p->facts, relation, rule->relid, book))
+		has_rows_of_its_own(relation) && has_local_parts_only(relid) &&
+		eps_policy_facts(p->facts, relation, rule->relid, book))
 	{
 		resolve_rows(p, rule, relation, dataset);
 		p->broken = false;

@@ -17,6 +17,8 @@
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
 
+#define MAX_TRIES 8
+
 typedef enum SessionRole
 {
 	ROLE_CURRENT,
@@ -77,17 +79,20 @@ look_up_session(const Oid role[NROLES])
 }
 
 /* The flag is set before the look-ups: a change that arrives during them unsets
- * it, and they are made again. */
+ * it, and then they are made again, at the latest by the next caller. */
 static void
 refresh_session(const Oid role[NROLES])
 {
 	SessionCache fresh;
 
-	do
+	for (int tries = 0; tries < MAX_TRIES; tries++)
 	{
 		session.valid = true;
 		fresh = look_up_session(role);
-	} while (!session.valid);
+		if (session.valid)
+			break;
+	}
+	fresh.valid = session.valid;
 	session = fresh;
 }
 

@@ -92,6 +92,7 @@ eps_policy_sql_begin_change(PG_FUNCTION_ARGS)
 
 	/* Not an advisory lock: anybody may take those */
 	LockDatabaseObject(ExtensionRelationId, get_extension_oid("pg_epsilon", false), 0, ShareRowExclusiveLock);
+	eps_policy_cache_invalidate_book();
 	PG_RETURN_TEXT_P(cstring_to_text(GetUserNameFromId(caller, false)));
 }
 
@@ -134,8 +135,7 @@ eps_policy_sql_changed(PG_FUNCTION_ARGS)
 
 	if (book == NULL)
 		PG_RETURN_VOID();
-	for (int i = 0; i < EPS_BOOK_NTABLES; i++)
-		CacheInvalidateRelcacheByRelid(book->tables.oid[i]);
+	eps_policy_cache_invalidate_book();
 	if (!PG_ARGISNULL(0))
 	{
 		invalidate_tree(PG_GETARG_OID(0));

@@ -203,7 +203,7 @@ extern char *eps_release_mechanism_text(const EpsReleasePlan *plan, const EpsRel
 /* A value column's bounds, e.g. "0 .. 500, centred at 250". */
 extern char *eps_release_bounds_text(const EpsReleasePlan *plan, int column);
 
-/* The worst case for one owner, e.g. "rho 0.000148, delta 5e-12". */
+/* The worst case for one owner, e.g. "rho 0.000148 (epsilon 0.087), delta 5e-12". */
 extern char *eps_release_price_text(const EpsReleasePrice *price);
 
 /* Which groups come out, e.g. "20 of a public domain" or "noisy count of owners >= 41.3 (delta 5e-12)". */

@@ -34,12 +34,25 @@ eps_release_bounds_text(const EpsReleasePlan *plan, int column)
 	return psprintf("%s, centred at %.15g", text, (double) c->center * unit);
 }
 
+/* rho together with the epsilon that dp.epsilon would be set to. */
+static char *
+loss_text(const EpsDataset *dataset, double loss)
+{
+	double		epsilon;
+
+	if (dataset->pure)
+		return psprintf("epsilon %.4g", loss);
+	if (loss <= 0 || eps_mechanism_zcdp_epsilon(&epsilon, loss, dataset->conversion_delta) != EPS_OK)
+		return psprintf("rho %.4g", loss);
+	return psprintf("rho %.4g (epsilon %.4g)", loss, epsilon);
+}
+
 char *
 eps_release_price_text(const EpsReleasePrice *price)
 {
-	double		units = ldexp((double) eps_accountant_ladder_units(price->worst_level), -EPS_UNIT_BITS);
+	double		loss = ldexp((double) eps_accountant_ladder_units(price->worst_level), -EPS_UNIT_BITS);
 	double		delta = ldexp((double) eps_accountant_ladder_units(price->worst_delta_level), -EPS_UNIT_BITS);
-	char	   *text = psprintf("%s %.4g", price->dataset->pure ? "epsilon" : "rho", units);
+	char	   *text = loss_text(price->dataset, loss);
 
 	if (price->worst_delta_level == 0)
 		return text;
