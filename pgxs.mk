@@ -94,6 +94,7 @@ OBJS_PG = \
 	src/pg/budget/verify.o \
 	src/pg/budget/wait.o \
 	src/pg/budget/writer.o \
+	src/pg/exec/accounts.o \
 	src/pg/exec/answer.o \
 	src/pg/exec/bound.o \
 	src/pg/exec/collect.o \

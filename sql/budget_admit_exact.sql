@@ -111,7 +111,21 @@ SELECT dp.set_limit('hospital', 3000, 0.5);
 SELECT dp_test.spent('hospital', 3000);
 SELECT sum(length(keys)) / 16 AS accounts FROM dp_book.account_chunk;
 
-SELECT check_name, ok, detail FROM dp.verify();
+-- A pure data set counts epsilon and has no delta to spend
+CREATE TABLE devices (id int PRIMARY KEY);
+SELECT dp.create_dataset('clinic', 1, 0, accountant => 'pure', standard => 0.5, capacity => 1000);
+SELECT dp.protect('devices', 'clinic', 'id');
+SELECT max(l) AS half FROM generate_series(1, 253) l, dp_book.dataset d
+WHERE d.name = 'clinic' AND dp._ladder_units(l) <= d.standard_units / 2.0 \gset
+SELECT dp_test.admit('clinic', ARRAY[1, 2], :half), dp_test.admit('clinic', ARRAY[1], :half), dp_test.admit('clinic', ARRAY[1], :half) AS no_more;
+SELECT dp_test.admit('clinic', ARRAY[2], 1, 1) AS no_delta;
+SELECT dp.set_limit('clinic', 1, 1);
+SELECT dp_test.admit('clinic', ARRAY[1], :half) AS up_to_the_promise;
+SELECT count(*), max(running_epsilon) = max(running_rho) AS epsilon_itself, max(limit_epsilon) AS "limit" FROM dp.statement('clinic', 1);
+SELECT max(limit_epsilon) AS "limit" FROM dp.statement('clinic', 2);
+
+SELECT check_name, ok, detail FROM dp.verify() WHERE check_name LIKE 'hospital%';
+SELECT count(*) FROM dp.verify() WHERE check_name LIKE 'clinic%' AND ok;
 
 -- A charge that is no bitmap is found, and named by its entry alone
 UPDATE dp_book.charge SET owners = set_byte(owners, length(owners) - 1, 255) WHERE seq = 1;

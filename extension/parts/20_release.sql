@@ -66,6 +66,13 @@ CREATE FUNCTION dp._timestamptz(date) RETURNS timestamptz
 	LANGUAGE C STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'eps_analyze_sql_timestamptz';
 COMMENT ON FUNCTION dp._timestamptz(date) IS 'date to timestamp with time zone, infinity beyond its range';
 
+CREATE FUNCTION dp._date_minus(date, date) RETURNS integer
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'eps_analyze_sql_date_minus';
+COMMENT ON FUNCTION dp._date_minus(date, date) IS 'days between two dates, NULL of infinity';
+CREATE FUNCTION dp._date_plus(date, bigint) RETURNS date
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'eps_analyze_sql_date_plus';
+COMMENT ON FUNCTION dp._date_plus(date, bigint) IS 'a date some days later, infinity beyond its range';
+
 /* Above a release: a noisy denominator of zero must not cost owners an answer. */
 CREATE FUNCTION dp._divide(bigint, bigint) RETURNS bigint
 	LANGUAGE C VOLATILE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'eps_analyze_sql_divide_int8';

@@ -68,6 +68,33 @@ sub wait_for_point
 	return $node->wait_for_log("test point $point", $offset);
 }
 
+sub kill_postmaster
+{
+	my ($pid) = slurp_file($node->data_dir . '/postmaster.pid') =~ /^(\d+)/;
+
+	$node->kill9;
+	return $pid;
+}
+
+# Its children end when they notice; until then, and until init has reaped it,
+# a new postmaster does not start.
+sub start_again
+{
+	my ($old) = @_;
+
+	for (1 .. 600)
+	{
+		last unless kill 0, $old;
+		sleep 0.05;
+	}
+	for (1 .. 100)
+	{
+		return 1 if $node->start(fail_ok => 1);
+		sleep 0.2;
+	}
+	die 'the server does not start again';
+}
+
 # --- one crash at each point -------------------------------------------------
 
 my $owner = 100;
@@ -103,8 +130,7 @@ for my $case (@cases)
 
 	if ($victim eq 'postmaster')
 	{
-		($postmaster) = slurp_file($node->data_dir . '/postmaster.pid') =~ /^(\d+)/;
-		$node->kill9;
+		$postmaster = kill_postmaster();
 		# the other children notice by themselves; these two are busy waiting
 		kill 'KILL', $backend, $writer;
 	}
@@ -116,13 +142,7 @@ for my $case (@cases)
 
 	if ($victim eq 'postmaster')
 	{
-		# until init has taken notice, the process is there for kill
-		for (1 .. 600)
-		{
-			last unless kill 0, $postmaster;
-			sleep 0.05;
-		}
-		$node->start;
+		start_again($postmaster);
 	}
 	else
 	{
@@ -137,7 +157,8 @@ for my $case (@cases)
 
 # --- many crashes while sessions work ----------------------------------------------
 
-my $rounds = $ENV{EPS_CRASH_ROUNDS} // 12;
+# a third of them are of the postmaster
+my $rounds = $ENV{EPS_CRASH_ROUNDS} // 15;
 my %answers;
 srand(7);
 
@@ -149,9 +170,10 @@ for my $round (1 .. $rounds)
 	my $kind = $round % 3;
 
 	sleep 0.1 + rand(0.3);
+	my $postmaster;
 	if ($kind == 0)
 	{
-		$node->stop('immediate');
+		$postmaster = kill_postmaster();
 	}
 	else
 	{
@@ -160,7 +182,7 @@ for my $round (1 .. $rounds)
 	}
 	my $i = 0;
 	$answers{ $owners[ $i++ ] } = end_session($_) for @sessions;
-	$kind == 0 ? $node->start : restart_after_crash($node);
+	$kind == 0 ? start_again($postmaster) : restart_after_crash($node);
 }
 my $missing = 0;
 my $seen = 0;

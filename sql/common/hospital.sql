@@ -47,6 +47,9 @@ SELECT dp.grant_analyst(:'analyst', 'hospital', 10);
 -- Eight standard deviations: one answer in 10^15 is further off.
 CREATE FUNCTION near(answer float8, exact float8, stddev float8) RETURNS boolean
 	LANGUAGE sql IMMUTABLE RETURN abs(answer - exact) <= 8 * stddev + 0.5;
+-- Releases that were charged, and the worst cases that the analyst's quota was charged with
+CREATE FUNCTION entries() RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER AS 'BEGIN RETURN (SELECT count(*) FROM dp_book.entry); END';
+CREATE FUNCTION used() RETURNS numeric LANGUAGE plpgsql AS 'BEGIN RETURN (SELECT sum(units_used) FROM dp.quota()); END';
 RESET client_min_messages;
 \o
 \set ECHO all

@@ -301,6 +301,16 @@ set_key_domain(EpsPlanKey *key, const EpsFact *fact)
 		key->domain = EPS_DOMAIN_NONE;
 }
 
+static bool
+param_walker(Node *node, void *context)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, Param))
+		return true;
+	return expression_tree_walker(node, param_walker, context);
+}
+
 static void
 add_key(EpsBuild *build, SortGroupClause *clause)
 {
@@ -313,6 +323,8 @@ add_key(EpsBuild *build, SortGroupClause *clause)
 	if (is_key(build, source))
 		return;
 	total = eps_analyze_total(scope, source, &fact);
+	if (scope->cx->params == NULL && param_walker(total, NULL))
+		scope->cx->verdict->needs_params = true;	/* it decides whether NULL is a group */
 	if (fact.is_owner)
 		eps_analyze_refuse(exprLocation(source), "GROUP BY the owner key would show owners",
 						   "Levels with one row an owner are not supported.",
@@ -424,11 +436,22 @@ copy_lists(EpsBuild *build)
 		plan->outputs[foreach_current_index(lc)] = *(EpsPlanOutput *) lfirst(lc);
 }
 
-/* Text of the level without parse locations: two copies of one subquery agree. */
-static char *
-fingerprint(const Query *query)
+static bool
+cte_walker(Node *node, void *context)
 {
-	char	   *text = nodeToString(query);
+	if (node == NULL)
+		return false;
+	if (IsA(node, RangeTblEntry))
+		return ((RangeTblEntry *) node)->rtekind == RTE_CTE;
+	if (IsA(node, Query))
+		return query_tree_walker((Query *) node, cte_walker, context, QTW_EXAMINE_RTES_BEFORE);
+	return expression_tree_walker(node, cte_walker, context);
+}
+
+/* Takes the parse locations out of the text of a node tree. */
+static char *
+without_locations(char *text)
+{
 	char	   *in = text;
 	char	   *out = text;
 
@@ -444,6 +467,30 @@ fingerprint(const Query *query)
 	}
 	*out = '\0';
 	return text;
+}
+
+/*
+ * Text of the level without parse locations and column titles: two copies of one
+ * subquery agree.  A CTE is referred to by its name, which means another one
+ * elsewhere: so the CTEs in sight belong to the text.
+ */
+static char *
+fingerprint(const EpsScope *scope)
+{
+	Query	   *query = copyObject(scope->query);
+	StringInfoData text;
+	ListCell   *lc;
+
+	foreach(lc, query->targetList)
+		lfirst_node(TargetEntry, lc)->resname = NULL;
+	initStringInfo(&text);
+	appendStringInfoString(&text, nodeToString(query));
+	if (cte_walker((Node *) query, NULL))
+	{
+		for (const EpsScope *at = scope->parent; at != NULL; at = at->parent)
+			appendStringInfoString(&text, nodeToString(at->query->cteList));
+	}
+	return without_locations(text.data);
 }
 
 static char *
@@ -485,7 +532,7 @@ eps_analyze_release(EpsScope *scope)
 	ListCell   *lc;
 
 	build.plan = plan;
-	plan->fingerprint = fingerprint(scope->query);
+	plan->fingerprint = fingerprint(scope);
 	set_owner(&build);
 	add_keys(&build);
 	output_walker((Node *) scope->query->targetList, &build);

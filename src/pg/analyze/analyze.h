@@ -97,6 +97,8 @@ typedef struct EpsFunctions
 	Oid			width_bucket_numeric;
 	Oid			timestamp_from_date;
 	Oid			timestamptz_from_date;
+	Oid			date_minus;
+	Oid			date_plus;
 	Oid			divide_int8;	/* above a release: NULL and a warning instead of an error */
 	Oid			divide_numeric;
 	Oid			divide_float8;

@@ -122,6 +122,7 @@ extern int64 eps_analyze_fanout(EpsScope *scope, int rtindex, Bitmapset *attnos)
 
 /* expr.c */
 extern Node *eps_analyze_total(EpsScope *scope, Node *node, EpsFact *fact);
+extern Node *eps_analyze_operand(EpsScope *scope, Node *node, EpsFact *fact);
 extern List *eps_analyze_total_list(EpsScope *scope, List *list);
 
 /* facts.c */
@@ -129,6 +130,7 @@ extern EpsFact eps_analyze_const_fact(const Const *c);
 extern EpsFact eps_analyze_type_fact(Oid type, int32 typmod);
 extern Node *eps_analyze_clamped(EpsScope *scope, Node *node, EpsFact *fact, int location);
 extern bool eps_analyze_const_value(EpsScope *scope, Node *node, Const **value);
+extern bool eps_analyze_awaits_params(EpsScope *scope, Node *node, EpsFact *fact);
 extern Node *eps_analyze_const_missing(EpsScope *scope, Node *node, int location, EpsFact *fact);
 extern bool eps_analyze_key_type(Oid type);
 
@@ -157,6 +159,7 @@ typedef enum EpsRule
 	EPS_RULE_LENGTH,
 	EPS_RULE_SUBSTR,
 	EPS_RULE_DATE_TO_TIMESTAMP,
+	EPS_RULE_DATE_DIFF,			/* date - date, date + days, date - days */
 	EPS_RULE_CLAMP
 } EpsRule;
 

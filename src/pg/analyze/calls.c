@@ -408,6 +408,22 @@ call_date_to_timestamp(EpsCall *call, EpsFact *fact)
 				call->scope->cx->functions.timestamptz_from_date);
 }
 
+/* Differences with infinity are NULL; a date out of range becomes infinity. */
+static Node *
+call_date_diff(EpsCall *call, EpsFact *fact)
+{
+	const EpsFunctions *f = &call->scope->cx->functions;
+	Node	   *days;
+
+	*fact = eps_analyze_type_fact(call->result, -1);
+	if (call->funcid == F_DATE_MI)
+		return twin(call, f->date_minus);
+	days = (Node *) makeFuncExpr(F_INT8_INT4, INT8OID, list_make1(call->args[1]), InvalidOid, InvalidOid, COERCE_IMPLICIT_CAST);
+	if (call->funcid == F_DATE_MII)
+		days = (Node *) makeFuncExpr(F_INT8UM, INT8OID, list_make1(days), InvalidOid, InvalidOid, COERCE_EXPLICIT_CALL);
+	return (Node *) makeFuncExpr(f->date_plus, DATEOID, list_make2(call->args[0], days), InvalidOid, InvalidOid, COERCE_EXPLICIT_CALL);
+}
+
 static Node *
 call_clamp(EpsCall *call, EpsFact *fact)
 {
@@ -478,6 +494,8 @@ apply_rule(EpsCall *call, EpsRule rule, EpsFact *fact)
 			return call_substr(call, fact);
 		case EPS_RULE_DATE_TO_TIMESTAMP:
 			return call_date_to_timestamp(call, fact);
+		case EPS_RULE_DATE_DIFF:
+			return call_date_diff(call, fact);
 		case EPS_RULE_CLAMP:
 			return call_clamp(call, fact);
 	}
@@ -522,7 +540,9 @@ eps_analyze_call(EpsScope *scope, Expr *expr, Oid funcid, List *args, Oid result
 	foreach(lc, args)
 	{
 		call.sources[call.nargs] = lfirst(lc);
-		call.args[call.nargs] = eps_analyze_total(scope, lfirst(lc), &call.facts[call.nargs]);
+		call.args[call.nargs] = rule == EPS_RULE_TOTAL ?
+			eps_analyze_operand(scope, lfirst(lc), &call.facts[call.nargs]) :
+			eps_analyze_total(scope, lfirst(lc), &call.facts[call.nargs]);
 		call.nargs++;
 	}
 	check_collation(&call);

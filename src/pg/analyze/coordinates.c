@@ -111,7 +111,7 @@ eps_analyze_set_units(EpsPlanColumn *column, const EpsFact *fact, int location)
 	column->summed = true;
 	if (column->type == FLOAT4OID || column->type == FLOAT8OID)
 	{
-		column->scale2 = magnitude > 0 ? (int32) ceil(log2(magnitude)) - 30 : -30;
+		column->scale2 = magnitude > 0 ? Max((int32) ceil(log2(magnitude)) - 30, -1000) : -30;
 		per_one = ldexp(1.0, -column->scale2);
 	}
 	else

@@ -147,6 +147,22 @@ total_relabel(EpsScope *scope, RelabelType *expr, EpsFact *fact)
 	return (Node *) result;
 }
 
+/* A parameter of a generic plan, or a widening cast of one. */
+static bool
+is_unknown_param(EpsScope *scope, Node *node)
+{
+	EpsRule		rule;
+
+	if (scope->cx->params != NULL || node == NULL)
+		return false;
+	if (IsA(node, RelabelType) && ((RelabelType *) node)->resulttype < FirstGenbkiObjectId)
+		return is_unknown_param(scope, (Node *) ((RelabelType *) node)->arg);
+	if (IsA(node, FuncExpr) && list_length(((FuncExpr *) node)->args) == 1 &&
+		eps_analyze_rule(scope->cx, ((FuncExpr *) node)->funcid, &rule) && rule == EPS_RULE_SAME)
+		return is_unknown_param(scope, linitial(((FuncExpr *) node)->args));
+	return IsA(node, Param) && ((Param *) node)->paramkind == PARAM_EXTERN;
+}
+
 /* x IN (...), x = ANY (array): elements are constants or total expressions. */
 static Node *
 total_array_op(EpsScope *scope, ScalarArrayOpExpr *expr, EpsFact *fact)
@@ -169,13 +185,13 @@ total_array_op(EpsScope *scope, ScalarArrayOpExpr *expr, EpsFact *fact)
 		elements->elements = eps_analyze_total_list(scope, elements->elements);
 		array = (Node *) elements;
 	}
-	else if (!eps_analyze_const_value(scope, array, &value) && !scope->cx->verdict->needs_params &&
-			 !(IsA(array, Param) && ((Param *) array)->paramkind == PARAM_EXTERN))
+	else if (!is_unknown_param(scope, array) && !eps_analyze_const_value(scope, array, &value) &&
+			 !scope->cx->verdict->needs_params)
 		eps_analyze_refuse(expr->location, "the array must be a constant or a list of expressions",
 						   NULL, "Write x IN (1, 2, 3) or x = ANY ('{1,2,3}').");
 	else
 		array = copyObject(array);
-	result->args = list_make2(eps_analyze_total(scope, linitial(expr->args), &part), array);
+	result->args = list_make2(eps_analyze_operand(scope, linitial(expr->args), &part), array);
 	*fact = eps_analyze_type_fact(BOOLOID, -1);
 	return (Node *) result;
 }
@@ -357,6 +373,8 @@ eps_analyze_total(EpsScope *scope, Node *node, EpsFact *fact)
 		*fact = eps_analyze_const_fact(value);
 		return (Node *) copyObject(node);
 	}
+	if (eps_analyze_awaits_params(scope, node, fact))
+		return (Node *) copyObject(node);
 	result = total_node(scope, node, fact);
 	if (!IsA(node, Var))
 	{
@@ -365,6 +383,19 @@ eps_analyze_total(EpsScope *scope, Node *node, EpsFact *fact)
 			fact->is_owner = false;
 	}
 	return result;
+}
+
+/*
+ * The same, where nothing is asked of the expression's facts: a parameter that is
+ * not known yet may stand there in a generic plan too.
+ */
+Node *
+eps_analyze_operand(EpsScope *scope, Node *node, EpsFact *fact)
+{
+	if (!is_unknown_param(scope, node))
+		return eps_analyze_total(scope, node, fact);
+	*fact = eps_analyze_type_fact(exprType(node), exprTypmod(node));
+	return (Node *) copyObject(node);
 }
 
 List *
@@ -377,7 +408,7 @@ eps_analyze_total_list(EpsScope *scope, List *list)
 	{
 		EpsFact		ignored;
 
-		result = lappend(result, eps_analyze_total(scope, lfirst(lc), &ignored));
+		result = lappend(result, eps_analyze_operand(scope, lfirst(lc), &ignored));
 	}
 	return result;
 }

@@ -219,6 +219,29 @@ eps_analyze_const_value(EpsScope *scope, Node *node, Const **value)
 	return true;
 }
 
+/* Facts that let the rest of a generic plan pass that cannot be made anyway. */
+static EpsFact
+any_fact(Node *node)
+{
+	EpsFact		fact = eps_analyze_type_fact(exprType(node), exprTypmod(node));
+
+	fact.bounded = fact.enforced = true;
+	fact.natural = false;
+	fact.lo = fact.hi = 1;
+	return fact;
+}
+
+/* A constant but for parameters that a generic plan does not know: then none can be made. */
+bool
+eps_analyze_awaits_params(EpsScope *scope, Node *node, EpsFact *fact)
+{
+	if (reads_data_walker(node, NULL) || !unknown_param_walker(node, scope->cx->params))
+		return false;
+	scope->cx->verdict->needs_params = true;
+	*fact = any_fact(node);
+	return true;
+}
+
 /*
  * A constant was needed and is not there: refused, unless a generic plan is
  * being tried, which then cannot be made at all (the verdict says so) and whose
@@ -228,14 +251,10 @@ Node *
 eps_analyze_const_missing(EpsScope *scope, Node *node, int location, EpsFact *fact)
 {
 	if (!scope->cx->verdict->needs_params)
-		eps_analyze_refuse(location, "this argument must be a constant or a parameter",
+		eps_analyze_refuse(location, "this argument must be a constant or a parameter, and not NULL",
 						   "Beside protected rows the result's bounds must be known before any row is read.",
 						   "Write a literal, or a parameter of the statement.");
-	*fact = eps_analyze_type_fact(exprType(node), exprTypmod(node));
-	fact->bounded = fact->enforced = true;
-	fact->natural = false;
-	fact->lo = 0;
-	fact->hi = 1;
+	*fact = any_fact(node);
 	return node;
 }
 
@@ -256,7 +275,8 @@ eps_analyze_const_fact(const Const *c)
 		fact.natural = false;
 		fact.lo = fact.hi = value;
 	}
-	if (c->consttype == NUMERICOID && !c->constisnull)
+	if (c->consttype == NUMERICOID && !c->constisnull &&
+		!numeric_is_nan(DatumGetNumeric(c->constvalue)) && !numeric_is_inf(DatumGetNumeric(c->constvalue)))
 		fact.scale = DatumGetInt32(DirectFunctionCall1(numeric_scale, c->constvalue));
 	return fact;
 }

@@ -30,6 +30,8 @@ EPS_SQL_FUNCTION(eps_analyze_sql_width_bucket_float8);
 EPS_SQL_FUNCTION(eps_analyze_sql_width_bucket_numeric);
 EPS_SQL_FUNCTION(eps_analyze_sql_timestamp);
 EPS_SQL_FUNCTION(eps_analyze_sql_timestamptz);
+EPS_SQL_FUNCTION(eps_analyze_sql_date_minus);
+EPS_SQL_FUNCTION(eps_analyze_sql_date_plus);
 EPS_SQL_FUNCTION(eps_analyze_sql_divide_int8);
 EPS_SQL_FUNCTION(eps_analyze_sql_divide_numeric);
 EPS_SQL_FUNCTION(eps_analyze_sql_divide_float8);
@@ -157,6 +159,32 @@ eps_analyze_sql_timestamptz(PG_FUNCTION_ARGS)
 	int			overflow;
 
 	PG_RETURN_TIMESTAMPTZ(date2timestamptz_opt_overflow(PG_GETARG_DATEADT(0), &overflow));
+}
+
+Datum
+eps_analyze_sql_date_minus(PG_FUNCTION_ARGS)
+{
+	DateADT		a = PG_GETARG_DATEADT(0);
+	DateADT		b = PG_GETARG_DATEADT(1);
+
+	if (DATE_NOT_FINITE(a) || DATE_NOT_FINITE(b))
+		PG_RETURN_NULL();
+	PG_RETURN_INT32((int32) ((int64) a - (int64) b));
+}
+
+Datum
+eps_analyze_sql_date_plus(PG_FUNCTION_ARGS)
+{
+	DateADT		a = PG_GETARG_DATEADT(0);
+	int64		sum = (int64) a + PG_GETARG_INT64(1);
+
+	if (DATE_NOT_FINITE(a))
+		PG_RETURN_DATEADT(a);
+	if (sum < DATETIME_MIN_JULIAN - POSTGRES_EPOCH_JDATE)
+		PG_RETURN_DATEADT(DATEVAL_NOBEGIN);
+	if (sum >= DATE_END_JULIAN - POSTGRES_EPOCH_JDATE)
+		PG_RETURN_DATEADT(DATEVAL_NOEND);
+	PG_RETURN_DATEADT((DateADT) sum);
 }
 
 /* --- above a release -------------------------------------------------------------------- */

@@ -59,6 +59,7 @@ eps_analyze_functions(void)
 	Oid			trunctz_types[2] = {TEXTOID, TIMESTAMPTZOID};
 	Oid			bucket_types[4] = {FLOAT8OID, FLOAT8OID, FLOAT8OID, INT4OID};
 	Oid			bucketn_types[4] = {NUMERICOID, NUMERICOID, NUMERICOID, INT4OID};
+	Oid			plus_types[2] = {DATEOID, INT8OID};
 	Oid			release_types[1] = {ANYOID};
 
 	f.clamp_int4 = same_args("clamp", INT4OID, 3);
@@ -76,6 +77,8 @@ eps_analyze_functions(void)
 	f.width_bucket_numeric = api_function("_width_bucket", 4, bucketn_types);
 	f.timestamp_from_date = same_args("_timestamp", DATEOID, 1);
 	f.timestamptz_from_date = same_args("_timestamptz", DATEOID, 1);
+	f.date_minus = same_args("_date_minus", DATEOID, 2);
+	f.date_plus = api_function("_date_plus", 2, plus_types);
 	f.divide_int8 = same_args("_divide", INT8OID, 2);
 	f.divide_numeric = same_args("_divide", NUMERICOID, 2);
 	f.divide_float8 = same_args("_divide", FLOAT8OID, 2);

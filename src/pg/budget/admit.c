@@ -112,8 +112,11 @@ eps_budget_open(int32 dataset_id)
 	state = try_open(book, dataset_id, writer, &failure, &seq);
 	if (state != OPEN_READY)
 	{
-		(void) eps_budget_writer_attend(writer);
+		bool		attended = eps_budget_writer_attend(writer);
+
 		state = try_open(book, dataset_id, writer, &failure, &seq);
+		if (state == OPEN_MISSING && !attended)
+			state = OPEN_FAILED;
 		dataset = eps_policy_dataset(dataset_id);
 		EPS_ENSURE(dataset != NULL, "no such data set");
 	}
@@ -165,7 +168,9 @@ check_candidates(const EpsBook *book, const Ladder *ladder, const EpsCandidate *
 	EPS_ENSURE(good, "candidate outside the quoted worst case");
 }
 
-static inline void
+/* Always inlined: a compiler may take a function of prefetches for one without
+ * effect, and drop the call. */
+static pg_attribute_always_inline void
 prefetch_candidate(const EpsBook *book, const EpsCandidate *c)
 {
 	if (c->account != EPS_ACCOUNT_NONE)

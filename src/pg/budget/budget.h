@@ -50,6 +50,10 @@ extern void eps_budget_owner_key(EpsOwnerKey *out, const EpsBook *book, const ui
  * needed: the directory only grows. Prefetches in batches. */
 extern void eps_budget_lookup(const EpsBook *book, uint32 *account, const EpsOwnerKey *key, int n);
 
+/* The same as long as account numbers mean the same owners; admission refuses a
+ * book whose generation has passed. Never 0. */
+extern uint64 eps_budget_generation(const EpsBook *book);
+
 /* Number of accounts that a book may hold (public) */
 extern uint32 eps_budget_capacity(const EpsBook *book);
 

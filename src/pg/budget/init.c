@@ -7,6 +7,7 @@
 #include <limits.h>
 
 #include "access/xact.h"
+#include "catalog/pg_database.h"
 #include "commands/dbcommands.h"
 #include "commands/defrem.h"
 #include "miscadmin.h"
@@ -14,6 +15,7 @@
 #include "storage/ipc.h"
 #include "storage/shmem.h"
 #include "tcop/utility.h"
+#include "utils/acl.h"
 #include "utils/guc.h"
 
 #include "core/crypto/crypto.h"
@@ -134,6 +136,19 @@ needed_database(Node *parsetree)
 	}
 }
 
+/* Whoever may not do it shall not disturb the writer by trying. */
+static bool
+may_need_database(Oid database)
+{
+#if PG_VERSION_NUM >= 160000
+	bool		owner = object_ownercheck(DatabaseRelationId, database, GetUserId());
+#else
+	bool		owner = pg_database_ownercheck(database, GetUserId());
+#endif
+
+	return owner || have_createdb_privilege();
+}
+
 static void
 process_utility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree,
 				ProcessUtilityContext context, ParamListInfo params,
@@ -145,7 +160,7 @@ process_utility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree,
 
 	if (name != NULL && IsTransactionState())
 		database = get_database_oid(name, true);
-	if (OidIsValid(database) && database != MyDatabaseId)
+	if (OidIsValid(database) && database != MyDatabaseId && may_need_database(database))
 		eps_budget_writer_leave(database);
 
 	if (prev_ProcessUtility_hook)

@@ -70,22 +70,18 @@ load_tables(const EpsBook *book, int64 *bad_seq)
 	return eps_budget_load_quotas(book) ? EPS_LOAD_OK : EPS_LOAD_BAD_ACCOUNTS;
 }
 
-/* Loads one data set, in the transaction at hand. */
-static void
-load_region(EpsRegion *region, EpsWriter *writer, const EpsDataset *dataset)
+/* Loads one data set, in the transaction at hand; nobody sees it yet. */
+static EpsLoadFailure
+load_region(EpsRegion *region, EpsWriter *writer, const EpsDataset *dataset, int64 *bad_seq)
 {
 	EpsLoadFailure failure;
 	EpsBook		book;
-	int64		bad_seq = 0;
 
 	eps_budget_view(&book, region, writer);
 	failure = load_secret(region, dataset);
 	if (failure == EPS_LOAD_OK)
-		failure = load_tables(&book, &bad_seq);
-	if (failure != EPS_LOAD_OK)
-		eps_budget_region_fail(region, failure, bad_seq);
-	else
-		eps_budget_region_ready(region);
+		failure = load_tables(&book, bad_seq);
+	return failure;
 }
 
 static bool
@@ -110,6 +106,8 @@ load_dataset(EpsWriter *writer, int32 dataset_id, MemoryContext turn)
 	PG_TRY();
 	{
 		const EpsDataset *dataset;
+		EpsLoadFailure failure = EPS_LOAD_NO_ROOM;
+		int64		bad_seq = 0;
 
 		eps_budget_spi_begin(true);
 		dataset = eps_policy_dataset(dataset_id);
@@ -120,9 +118,13 @@ load_dataset(EpsWriter *writer, int32 dataset_id, MemoryContext turn)
 			copy.name = pstrdup(dataset->name);
 			region = eps_budget_region_make(MyDatabaseId, &copy);
 			if (region->state == EPS_REGION_LOADING)
-				load_region(region, writer, &copy);
+				failure = load_region(region, writer, &copy, &bad_seq);
 		}
 		eps_budget_spi_end(true);
+		if (region != NULL && failure == EPS_LOAD_OK)
+			eps_budget_region_ready(region);
+		else if (region != NULL)
+			eps_budget_region_fail(region, failure, bad_seq);
 	}
 	PG_CATCH();
 	{

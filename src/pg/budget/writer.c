@@ -22,6 +22,7 @@
 #include "utils/guc.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
+#include "utils/timeout.h"
 #include "utils/timestamp.h"
 #include "utils/wait_event.h"
 
@@ -76,6 +77,21 @@ handle_sigterm(SIGNAL_ARGS)
 	errno = save_errno;
 }
 
+/* A cancel from outside is ignored; the lock time-out sends the same signal. */
+static void
+handle_sigint(SIGNAL_ARGS)
+{
+	int			save_errno = errno;
+
+	if (get_timeout_indicator(LOCK_TIMEOUT, false))
+	{
+		QueryCancelPending = true;
+		InterruptPending = true;
+	}
+	SetLatch(MyLatch);
+	errno = save_errno;
+}
+
 static void
 detach(int code, Datum arg)
 {
@@ -114,7 +130,11 @@ attach(EpsWriter *writer)
 	return mine;
 }
 
-/* Settings of a role or database must not reach the writer (rule 47). */
+/*
+ * Settings of a role or database must not reach the writer (rule 47).  A lock
+ * that somebody holds on the book, perhaps the very session that waits for us,
+ * makes a batch fail after a while: its charges stay, and nobody hangs.
+ */
 static void
 fix_settings(void)
 {
@@ -132,8 +152,17 @@ fix_settings(void)
 		{"max_parallel_workers_per_gather", "0"}
 	};
 
+	/* of other modules, where they are loaded: how many rows we write is data */
+	static const char *const silent[][2] = {
+		{"pg_stat_statements.track", "none"},
+		{"auto_explain.log_min_duration", "-1"}
+	};
+
 	for (int i = 0; i < (int) lengthof(fixed); i++)
 		SetConfigOption(fixed[i][0], fixed[i][1], PGC_SUSET, PGC_S_SESSION);
+	for (int i = 0; i < (int) lengthof(silent); i++)
+		if (GetConfigOption(silent[i][0], true, false) != NULL)
+			SetConfigOption(silent[i][0], silent[i][1], PGC_SUSET, PGC_S_SESSION);
 	if (synchronous_commit < SYNCHRONOUS_COMMIT_REMOTE_FLUSH)
 		SetConfigOption("synchronous_commit", "on", PGC_SUSET, PGC_S_SESSION);
 }
@@ -312,6 +341,18 @@ book_pending(Loop *loop, bool asked)
 	MemoryContextSwitchTo(loop->turn);
 }
 
+/* Without knowing what is on disk nothing can be booked: nobody shall wait for it. */
+static void
+refuse_pending(Loop *loop)
+{
+	Batch	   *batch = palloc(sizeof(Batch));
+
+	cut_batch(batch, loop->writer);
+	if (batch->n > 0)
+		fail_batch(batch, loop->writer);
+	loop->failing = true;
+}
+
 static void
 look_after_books(Loop *loop)
 {
@@ -349,6 +390,8 @@ take_turn(Loop *loop)
 		look_after_books(loop);
 	if (loop->resumed)
 		book_pending(loop, due);
+	else
+		refuse_pending(loop);
 	if (!due)
 		return;
 	look_after_books(loop);
@@ -418,7 +461,7 @@ eps_budget_writer_main(Datum arg)
 
 	pqsignal(SIGTERM, handle_sigterm);
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
-	pqsignal(SIGINT, SIG_IGN);
+	pqsignal(SIGINT, handle_sigint);
 	BackgroundWorkerUnblockSignals();
 
 	if (loop.writer == NULL || RecoveryInProgress() || IsBinaryUpgrade)

@@ -151,7 +151,8 @@ add_up(EpsRun *run, const uint8 *admitted)
 		add_up_entries(run, admitted);
 		return;
 	}
-	eps_exec_partition_scan(run->records, 0, add_up_single, &singles);
+	for (uint32 p = 0; p < run->records->n; p++)
+		eps_exec_partition_scan(run->records, p, add_up_single, &singles);
 	EPS_ENSURE(singles.next == run->ncandidates, "records and candidates differ in number");
 	eps_exec_partitions_free(run->records);
 	run->records = NULL;
@@ -226,6 +227,60 @@ select_groups(EpsRun *run)
 		eps_exec_groups_sort(run->groups, run->shown, run->nshown);
 }
 
+/* --- steps 1 and 2: collect, bound ------------------------------------------------------- */
+
+/*
+ * Errors that say nothing of rows: cancel, shutdown, locks, transaction
+ * rollback, and what this extension and the server call internal.
+ */
+static bool
+is_error_without_data(int sqlerrcode)
+{
+	switch (ERRCODE_TO_CATEGORY(sqlerrcode))
+	{
+		case MAKE_SQLSTATE('4', '0', '0', '0', '0'):
+		case MAKE_SQLSTATE('5', '5', '0', '0', '0'):
+		case MAKE_SQLSTATE('5', '7', '0', '0', '0'):
+		case MAKE_SQLSTATE('P', 'V', '0', '0', '0'):
+		case MAKE_SQLSTATE('X', 'X', '0', '0', '0'):
+			return true;
+		default:
+			return false;
+	}
+}
+
+/*
+ * Reads and bounds the rows.  Whether memory, disk or an expression fails there
+ * depends on the rows, and nothing is charged yet: all such failures look alike
+ * and end the session (rule 35).
+ */
+static void
+read_rows(EpsRun *run)
+{
+	MemoryContext context = CurrentMemoryContext;
+
+	PG_TRY();
+	{
+		eps_exec_collect(run);
+		eps_exec_bound(run);
+	}
+	PG_CATCH();
+	{
+		ErrorData  *error;
+
+		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
+		if (is_error_without_data(error->sqlerrcode))
+			PG_RE_THROW();
+		FlushErrorState();
+		ereport(FATAL,
+				(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
+				 errmsg("a private aggregate could not be completed"),
+				 errdetail("The session ends, so that failures cannot be told apart.")));
+	}
+	PG_END_TRY();
+}
+
 /* --- the whole ----------------------------------------------------------------------------- */
 
 static void
@@ -273,8 +328,7 @@ eps_exec_answer(EpsScanState *node)
 	EpsRun	   *run = begin_run(node);
 	MemoryContext query = MemoryContextSwitchTo(node->css.ss.ps.state->es_query_cxt);
 
-	eps_exec_collect(run);
-	eps_exec_bound(run);
+	read_rows(run);
 	MemoryContextSwitchTo(run->context);
 	add_up(run, admit(run));
 	select_groups(run);

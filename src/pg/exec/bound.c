@@ -19,7 +19,6 @@
 #define SPLIT_BITS 6
 #define LOCAL_NONE ((uint32) 0xFFFFFFFF)
 #define FIRST_ROOM 4096
-#define DISTINCT_BATCH 256
 
 /* A table of the owners of one partition, and their records. */
 typedef struct LocalOwners
@@ -385,7 +384,6 @@ typedef struct Distinct
 	uint64	   *keys;			/* open addressing; 0 = free */
 	uint64		nslots;
 	uint64		nkeys;
-	uint64		checked;		/* candidates */
 	bool		broken;
 } Distinct;
 
@@ -440,13 +438,12 @@ is_new_account(Distinct *d, uint32 account)
 	return is_new;
 }
 
-/* Looks at the candidates whose accounts have been looked up by now. */
 static void
-check_distinct(Distinct *d, uint64 upto)
+check_distinct(Distinct *d)
 {
-	for (; d->checked < upto && !d->broken; d->checked++)
+	for (uint64 i = 0; i < d->run->ncandidates && !d->broken; i++)
 	{
-		const EpsCandidate *c = &d->run->candidates[d->checked];
+		const EpsCandidate *c = &d->run->candidates[i];
 
 		if (c->account == EPS_ACCOUNT_NONE)
 			d->broken = !is_new_key(d, c->key.lo);
@@ -460,12 +457,7 @@ visit_single(void *context, const char *record)
 {
 	Distinct   *d = context;
 
-	if (d->broken)
-		return;
 	eps_exec_bound_single(d->bounder, record);
-	/* accounts are looked up in batches: check those of the batch just done */
-	if (d->run->ncandidates % DISTINCT_BATCH == 0)
-		check_distinct(d, d->run->ncandidates - DISTINCT_BATCH);
 }
 
 static bool
@@ -475,9 +467,10 @@ bound_singles(EpsRun *run, EpsBounder *bounder)
 
 	d.accounts = MemoryContextAllocZero(run->context, eps_budget_capacity(run->node->book) / 8 + 1);
 	d.keys = MemoryContextAllocZero(run->context, sizeof(uint64) * d.nslots);
-	eps_exec_partition_scan(run->records, 0, visit_single, &d);
+	for (uint32 p = 0; p < run->records->n; p++)
+		eps_exec_partition_scan(run->records, p, visit_single, &d);
 	eps_exec_bounder_finish(bounder);
-	check_distinct(&d, run->ncandidates);
+	check_distinct(&d);
 	pfree(d.accounts);
 	pfree(d.keys);
 	return !d.broken;
@@ -511,25 +504,21 @@ void
 eps_exec_bound(EpsRun *run)
 {
 	MemoryContext old = MemoryContextSwitchTo(run->context);
-	EpsBounder *bounder = eps_exec_bounder_create(run);
+	bool		single = run->plan->owner_unique && run->price->rows_per_owner == 1;
+	uint64		owners = single ? nrecords(run) : nrecords(run) / GUESSED_ROWS_PER_OWNER;
+	EpsBounder *bounder = eps_exec_bounder_create(run, owners);
 
-	if (run->plan->owner_unique && run->price->rows_per_owner == 1 && run->records->n == 1)
+	eps_exec_candidates_create(run, owners);
+	if (single && bound_singles(run, bounder))
+		run->singles = bounder;
+	else
 	{
-		eps_exec_candidates_create(run, nrecords(run));
-		if (bound_singles(run, bounder))
-		{
-			run->singles = bounder;
-			MemoryContextSwitchTo(old);
-			return;
-		}
-		pfree(run->candidates);
-		pfree(run->nentries);
+		run->ncandidates = 0;
+		run->entries = eps_exec_entries_create(run->context, run->arena, run->price->ncoords, needs_wide_entries(run));
+		bound_partitions(make_local_owners(run, bounder), run->records, false);
+		eps_exec_bounder_finish(bounder);
+		eps_exec_partitions_free(run->records);
+		run->records = NULL;
 	}
-	eps_exec_candidates_create(run, nrecords(run) / GUESSED_ROWS_PER_OWNER);
-	run->entries = eps_exec_entries_create(run->context, run->arena, run->price->ncoords, needs_wide_entries(run));
-	bound_partitions(make_local_owners(run, bounder), run->records, false);
-	eps_exec_bounder_finish(bounder);
-	eps_exec_partitions_free(run->records);
-	run->records = NULL;
 	MemoryContextSwitchTo(old);
 }

@@ -9,6 +9,7 @@
 
 #include "pg/exec/exec_internal.h"
 
+#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
@@ -20,6 +21,7 @@
  * the processor's caches, and a small query must not pay for a large one. */
 #define SMALL_ROWS 65536.0
 #define ROWS_PER_PARTITION 8192.0
+#define SINGLES_PER_PARTITION 1024.0
 #define MOST_BITS 11
 
 #define SMALL_CHUNK ((Size) 32 * 1024)
@@ -60,16 +62,21 @@ decide_shape(EpsRun *run)
 		(Size) plan->ncolumns * (shape->wide_value ? sizeof(int64) : sizeof(int32));
 }
 
-/* One row an owner needs no partitions, whatever the number of rows. */
+/*
+ * Partitions keep owners in the order of their hash even where each has one row:
+ * accounts were enrolled in that order, so the book is read in order too.
+ */
 static unsigned
 partition_bits(const EpsRun *run, Size limit)
 {
+	bool		single = run->plan->owner_unique && run->price->rows_per_owner == 1;
 	double		rows = run->node->child->plan->plan_rows;
+	double		each = single ? SINGLES_PER_PARTITION : ROWS_PER_PARTITION;
 	unsigned	bits = 0;
 
-	if (rows < SMALL_ROWS || (run->plan->owner_unique && run->price->rows_per_owner == 1))
+	if (rows < SMALL_ROWS)
 		return 0;
-	while (bits < MOST_BITS && rows / ROWS_PER_PARTITION > (double) (1U << bits) &&
+	while (bits < MOST_BITS && rows / each > (double) (1U << bits) &&
 		   ((Size) 2 << bits) * LARGE_CHUNK <= limit / 4)
 		bits++;
 	return bits;
@@ -192,31 +199,62 @@ make_collector(Collector *c, EpsRun *run)
 		eps_exec_value_reader(&c->readers[i], &plan->columns[i]);
 }
 
-void
-eps_exec_collect(EpsRun *run)
+static void
+collect_rows(Collector *c)
 {
-	MemoryContext query = MemoryContextSwitchTo(run->collect);
-	ExprContext *econtext = run->node->css.ss.ps.ps_ExprContext;
-	MemoryContext row_context = econtext->ecxt_per_tuple_memory;
-	Collector	c;
+	EpsRun	   *run = c->run;
+	MemoryContext query = CurrentMemoryContext;
+	MemoryContext row_context = run->node->css.ss.ps.ps_ExprContext->ecxt_per_tuple_memory;
 
-	make_store(run);
-	run->groups = eps_exec_groups_create(run->plan, run->price);
-	make_collector(&c, run);
-	MemoryContextSwitchTo(query);
 	for (;;)
 	{
 		/* in the query's context: some nodes make what they keep in the current one */
 		TupleTableSlot *slot = ExecProcNode(run->node->child);
 
 		if (TupIsNull(slot))
-			break;
+			return;
 		slot_getallattrs(slot);
 		MemoryContextSwitchTo(row_context);
-		collect_row(&c, slot->tts_values, slot->tts_isnull);
+		collect_row(c, slot->tts_values, slot->tts_isnull);
 		MemoryContextSwitchTo(query);
 		if (!row_context->isReset)
 			MemoryContextReset(row_context);
+	}
+}
+
+/*
+ * The executor enters parallel mode for its own loop only, and releases run
+ * before it.  The child is run to its end here, so workers never wait for a
+ * client.
+ */
+static bool
+enter_parallel_mode(EState *estate)
+{
+	if (!estate->es_plannedstmt->parallelModeNeeded || estate->es_use_parallel_mode)
+		return false;
+	EnterParallelMode();
+	estate->es_use_parallel_mode = true;
+	return true;
+}
+
+void
+eps_exec_collect(EpsRun *run)
+{
+	EState	   *estate = run->node->css.ss.ps.state;
+	MemoryContext query = MemoryContextSwitchTo(run->collect);
+	bool		entered = enter_parallel_mode(estate);
+	Collector	c;
+
+	make_store(run);
+	run->groups = eps_exec_groups_create(run->plan, run->price);
+	make_collector(&c, run);
+	MemoryContextSwitchTo(query);
+	collect_rows(&c);
+	ExecShutdownNode(run->node->child);
+	if (entered)
+	{
+		estate->es_use_parallel_mode = false;
+		ExitParallelMode();
 	}
 	eps_exec_partitions_close(run->records);
 }

@@ -495,12 +495,21 @@ typedef struct EpsRun
 	uint32		nshown;
 } EpsRun;
 
+/* accounts.c: accounts of integer owner keys that this session has looked up. */
+typedef struct EpsAccounts EpsAccounts;
+
+extern EpsAccounts *eps_exec_accounts_of(const EpsBook *book, uint64 owners);
+extern void eps_exec_accounts_prefetch(const EpsAccounts *accounts, uint64 key);
+extern uint32 eps_exec_accounts_find(const EpsAccounts *accounts, uint64 key);
+extern void eps_exec_accounts_add(EpsAccounts *accounts, uint64 key, uint32 account);
+
 /* owner.c: one owner's rows to entries and a candidate. */
 
 /* Room for about n candidates: more is made when it is needed. */
 extern void eps_exec_candidates_create(EpsRun *run, uint64 n);
 
-extern EpsBounder *eps_exec_bounder_create(EpsRun *run);
+/* owners: about how many there are. */
+extern EpsBounder *eps_exec_bounder_create(EpsRun *run, uint64 owners);
 
 /* records: all rows of the owner, in any order. */
 extern void eps_exec_bound_owner(EpsBounder *bounder, EpsKey key, const char *const *records, uint32 n);

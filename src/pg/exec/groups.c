@@ -12,7 +12,6 @@
 #include "pg/exec/exec_internal.h"
 
 #include "catalog/pg_type.h"
-#include "common/hashfn.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
@@ -23,6 +22,7 @@
 
 #define FIRST_SLOTS 64
 #define MOST_DIRECT 4096
+#define TEXT_NULL (-1)			/* length of a NULL */
 
 /* --- tables ------------------------------------------------------------------ */
 
@@ -40,6 +40,26 @@ packed_slot(const EpsGroups *g, const EpsPackedGroup *key)
 	}
 }
 
+/* Keys are short: eight bytes a step, where the server's hash takes twelve in
+ * thirty instructions. */
+static uint32
+bytes_hash(const char *data, int len)
+{
+	uint64		h = (uint64) len;
+	uint64		word;
+
+	for (; len >= (int) sizeof(word); data += sizeof(word), len -= (int) sizeof(word))
+	{
+		memcpy(&word, data, sizeof(word));
+		h = (h ^ word) * UINT64CONST(0x9e3779b97f4a7c15);
+		h ^= h >> 32;
+	}
+	word = 0;
+	for (int i = 0; i < len; i++)
+		word = word << 8 | (unsigned char) data[i];
+	return (uint32) (eps_exec_mix(h ^ word) >> 32);
+}
+
 static EpsBytesGroup *
 bytes_slot(const EpsGroups *g, uint32 hash, const char *data, int len)
 {
@@ -53,7 +73,7 @@ bytes_slot(const EpsGroups *g, uint32 hash, const char *data, int len)
 		if (slot->hash != hash)
 			continue;
 		bytes = &g->bytes[slot->gid];
-		if (bytes->len == len && memcmp(bytes->data, data, len) == 0)
+		if (bytes->len == len && (len <= 0 || memcmp(bytes->data, data, len) == 0))
 			return slot;
 	}
 }
@@ -180,6 +200,24 @@ is_last_group(const EpsGroups *g)
 }
 
 static uint32
+new_bytes_group(EpsGroups *g, EpsBytesGroup *slot, uint32 hash, const Datum *keys, const bool *isnull,
+				const char *data, int len)
+{
+	uint32		gid = new_group(g, keys, isnull);
+	EpsBytes   *bytes = &g->bytes[gid];
+
+	slot->hash = hash;
+	slot->gid = gid;
+	bytes->len = len;
+	bytes->data = MemoryContextAlloc(g->context, Max(len, 1));
+	if (len > 0)
+		memcpy(bytes->data, data, len);
+	if (g->ngroups > g->nslots / 2)
+		double_slots(g);
+	return gid;
+}
+
+static uint32
 bytes_group_of(EpsGroups *g, const Datum *keys, const bool *isnull)
 {
 	EpsBytesGroup *slot;
@@ -188,27 +226,28 @@ bytes_group_of(EpsGroups *g, const Datum *keys, const bool *isnull)
 	write_bytes(g, keys, isnull);
 	if (is_last_group(g))
 		return g->last;
-	hash = hash_bytes((const unsigned char *) g->scratch.data, g->scratch.len);
+	hash = bytes_hash(g->scratch.data, g->scratch.len);
 	slot = bytes_slot(g, hash, g->scratch.data, g->scratch.len);
-	if (slot->gid == EPS_GROUP_NONE)
-	{
-		EpsBytes   *bytes;
-
-		if (g->closed)
-			return EPS_GROUP_NONE;
-		slot->hash = hash;
-		slot->gid = new_group(g, keys, isnull);
+	if (slot->gid != EPS_GROUP_NONE || g->closed)
 		g->last = slot->gid;
-		bytes = &g->bytes[slot->gid];
-		bytes->len = g->scratch.len;
-		bytes->data = MemoryContextAlloc(g->context, Max(bytes->len, 1));
-		memcpy(bytes->data, g->scratch.data, bytes->len);
-		if (g->ngroups > g->nslots / 2)
-			double_slots(g);
-		return g->last;
-	}
-	g->last = slot->gid;
-	return slot->gid;
+	else
+		g->last = new_bytes_group(g, slot, hash, keys, isnull, g->scratch.data, g->scratch.len);
+	return g->last;
+}
+
+/* One key that is its own canonical bytes is found without copying them. */
+static uint32
+text_group_of(EpsGroups *g, const Datum *keys, const bool *isnull)
+{
+	const struct varlena *v = isnull[0] ? NULL : (const struct varlena *) PG_DETOAST_DATUM_PACKED(keys[0]);
+	const char *data = v == NULL ? "" : VARDATA_ANY(v);
+	int			len = v == NULL ? TEXT_NULL : (int) VARSIZE_ANY_EXHDR(v);
+	uint32		hash = v == NULL ? 0 : bytes_hash(data, len);
+	EpsBytesGroup *slot = bytes_slot(g, hash, data, len);
+
+	if (slot->gid != EPS_GROUP_NONE || g->closed)
+		return slot->gid;
+	return new_bytes_group(g, slot, hash, keys, isnull, data, len);
 }
 
 uint32
@@ -218,6 +257,8 @@ eps_exec_group_of_slow(EpsGroups *groups, const Datum *keys, const bool *isnull)
 		return 0;
 	if (groups->packed)
 		return packed_group_of(groups, keys, isnull);
+	if (groups->nkeys == 1 && groups->forms[0].kind == EPS_FORM_VARLENA)
+		return text_group_of(groups, keys, isnull);
 	return bytes_group_of(groups, keys, isnull);
 }
 

@@ -26,13 +26,15 @@ typedef struct BoundCoord
 } BoundCoord;
 
 /*
- * Charges that were computed before, by the grid values of an owner with one
- * group: such owners repeat, and the charge is a function of these values alone.
+ * Grid values and levels of owners with one row that were computed before, by the
+ * row's values: such rows repeat, and all else follows from the values.
  */
 #define MEMO_SLOTS 1024
 
 typedef struct Memo
 {
+	Size		value_bytes;	/* of a record, after its group */
+	char	   *values;			/* by slot */
 	int64	   *grid;			/* by slot, then coordinate */
 	int16	   *level;			/* by slot; -1: free */
 } Memo;
@@ -62,8 +64,11 @@ struct EpsBounder
 	uint32		choice_room;
 	uint32	   *choice;
 	const char **chosen;		/* rows that were chosen */
-	uint32		npending;		/* candidates at the end without an account */
-	EpsOwnerKey pending[LOOKUP_BATCH];
+	EpsAccounts *known;			/* accounts met before; NULL unless keys are integers */
+	uint32		npending;		/* candidates at the end that wait for their account */
+	EpsKey		pending[LOOKUP_BATCH];
+	uint32		unknown[LOOKUP_BATCH];	/* of the pending ones: not in known */
+	EpsOwnerKey owner_key[LOOKUP_BATCH];
 	uint32		accounts[LOOKUP_BATCH];
 };
 
@@ -93,7 +98,7 @@ make_choice_room(EpsBounder *b, uint32 n)
 }
 
 EpsBounder *
-eps_exec_bounder_create(EpsRun *run)
+eps_exec_bounder_create(EpsRun *run, uint64 owners)
 {
 	const EpsReleasePrice *price = run->price;
 	EpsBounder *b = MemoryContextAllocZero(run->context, sizeof(EpsBounder));
@@ -113,6 +118,7 @@ eps_exec_bounder_create(EpsRun *run)
 		c->shift = price->coords[j].shift;
 		c->charge = &price->charges[j];
 	}
+	b->known = run->plan->family == EPS_KEY_INT ? eps_exec_accounts_of(run->node->book, owners) : NULL;
 	b->rows_per_owner = (uint32) Min(price->rows_per_owner, PG_UINT32_MAX);
 	b->groups_per_owner = (uint32) price->groups_per_owner;
 	b->stamps = MemoryContextAllocExtended(b->context, sizeof(Stamp) * (Size) run->groups->ngroups,
@@ -121,6 +127,8 @@ eps_exec_bounder_create(EpsRun *run)
 	b->gids = MemoryContextAlloc(b->context, sizeof(uint32) * b->room);
 	b->sums = MemoryContextAllocHuge(b->context, sizeof(int64) * coords * b->room);
 	b->grid = MemoryContextAllocHuge(b->context, sizeof(int64) * coords * b->room);
+	b->memo.value_bytes = run->shape.size - run->shape.key_bytes - sizeof(uint32);
+	b->memo.values = MemoryContextAllocZero(b->context, Max(b->memo.value_bytes, 1) * MEMO_SLOTS);
 	b->memo.grid = MemoryContextAlloc(b->context, sizeof(int64) * coords * MEMO_SLOTS);
 	b->memo.level = MemoryContextAlloc(b->context, sizeof(int16) * MEMO_SLOTS);
 	memset(b->memo.level, 0xFF, sizeof(int16) * MEMO_SLOTS);
@@ -280,28 +288,6 @@ charge_level(const EpsBounder *b, uint32 kept)
 	return (uint16) level;
 }
 
-static inline uint16
-single_level(EpsBounder *b)
-{
-	uint64		h = 0;
-	uint32		slot;
-	int64	   *known;
-	bool		equal = true;
-
-	for (int j = 0; j < b->ncoords; j++)
-		h = (h ^ (uint64) b->grid[j]) * UINT64CONST(0x9e3779b97f4a7c15);
-	slot = (uint32) (h >> 32) % MEMO_SLOTS;
-	known = b->memo.grid + (Size) slot * b->ncoords;
-	for (int j = 0; j < b->ncoords; j++)
-		equal = equal && known[j] == b->grid[j];
-	if (!equal || b->memo.level[slot] < 0)
-	{
-		b->memo.level[slot] = (int16) charge_level(b, 1);
-		memcpy(known, b->grid, sizeof(int64) * b->ncoords);
-	}
-	return (uint16) b->memo.level[slot];
-}
-
 static inline void
 write_entry(char *at, const EpsBounder *b, uint32 gid, uint32 i, uint32 kept, bool wide)
 {
@@ -324,23 +310,6 @@ write_entry(char *at, const EpsBounder *b, uint32 gid, uint32 i, uint32 kept, bo
 
 /* --- candidates ------------------------------------------------------------------------- */
 
-void
-eps_exec_bounder_finish(EpsBounder *b)
-{
-	EpsRun	   *run = b->run;
-	EpsCandidate *first = run->candidates + run->ncandidates - b->npending;
-
-	if (b->npending == 0)
-		return;
-	eps_budget_lookup(run->node->book, b->accounts, b->pending, (int) b->npending);
-	for (uint32 i = 0; i < b->npending; i++)
-	{
-		first[i].account = b->accounts[i];
-		first[i].key = b->pending[i];
-	}
-	b->npending = 0;
-}
-
 static EpsOwnerKey
 account_key(const EpsRun *run, EpsKey key)
 {
@@ -361,6 +330,45 @@ account_key(const EpsRun *run, EpsKey key)
 			eps_budget_owner_key(&out, run->node->book, bytes, len);
 			return out;
 	}
+}
+
+/* The pending candidates' accounts that this session knows; returns how many it
+ * does not, and lists them. */
+static uint32
+take_known(EpsBounder *b, EpsCandidate *first)
+{
+	uint32		n = 0;
+
+	for (uint32 i = 0; i < b->npending; i++)
+	{
+		if (b->known != NULL)
+			first[i].account = eps_exec_accounts_find(b->known, b->pending[i].lo);
+		if (first[i].account != EPS_ACCOUNT_NONE)
+			continue;
+		b->unknown[n] = i;
+		b->owner_key[n++] = account_key(b->run, b->pending[i]);
+	}
+	return n;
+}
+
+void
+eps_exec_bounder_finish(EpsBounder *b)
+{
+	EpsCandidate *first = b->run->candidates + b->run->ncandidates - b->npending;
+	uint32		n = take_known(b, first);
+
+	if (n > 0)
+		eps_budget_lookup(b->run->node->book, b->accounts, b->owner_key, (int) n);
+	for (uint32 i = 0; i < n; i++)
+	{
+		EpsCandidate *c = first + b->unknown[i];
+
+		c->account = b->accounts[i];
+		c->key = b->owner_key[i];
+		if (b->known != NULL)
+			eps_exec_accounts_add(b->known, b->pending[b->unknown[i]].lo, c->account);
+	}
+	b->npending = 0;
 }
 
 void
@@ -394,7 +402,9 @@ add_candidate(EpsBounder *b, EpsKey key, uint16 level, uint16 delta_level)
 	c->account = EPS_ACCOUNT_NONE;
 	c->level = level;
 	c->delta_level = delta_level;
-	b->pending[b->npending++] = account_key(run, key);
+	if (b->known != NULL)
+		eps_exec_accounts_prefetch(b->known, key.lo);
+	b->pending[b->npending++] = key;
 	if (b->npending == LOOKUP_BATCH)
 		eps_exec_bounder_finish(b);
 }
@@ -416,11 +426,66 @@ eps_exec_bound_owner(EpsBounder *b, EpsKey key, const char *const *records, uint
 		groups = add_up_rows(b, records, n, false);
 	kept = choose_groups(b, groups);
 	round_to_grid(b, kept);
-	level = kept == 1 ? single_level(b) : charge_level(b, kept);
+	level = charge_level(b, kept);
 	for (uint32 i = 0; i < kept; i++)
 		write_entry(eps_exec_entries_add(run->entries), b, b->gids[b->choice[i]], i, kept, wide_entry);
 	add_candidate(b, key, level, run->price->delta_levels[kept]);
 	run->nentries[run->ncandidates - 1] = kept;
+}
+
+static inline uint32
+memo_slot(const char *values, Size bytes)
+{
+	uint64		h = 0;
+
+	for (Size i = 0; i < bytes; i += sizeof(uint32))
+	{
+		uint32		word;
+
+		memcpy(&word, values + i, sizeof(word));
+		h = (h ^ word) * UINT64CONST(0x9e3779b97f4a7c15);
+	}
+	return (uint32) (h >> 32) % MEMO_SLOTS;
+}
+
+static inline bool
+same_values(const char *a, const char *b, Size bytes)
+{
+	uint32		differ = 0;
+
+	for (Size i = 0; i < bytes; i += sizeof(uint32))
+	{
+		uint32		left;
+		uint32		right;
+
+		memcpy(&left, a + i, sizeof(left));
+		memcpy(&right, b + i, sizeof(right));
+		differ |= left ^ right;
+	}
+	return differ == 0;
+}
+
+static void
+fill_memo(EpsBounder *b, uint32 slot, const char *values)
+{
+	first_row(b, b->grid, values, b->run->shape.wide_value);
+	for (int j = 0; j < b->ncoords; j++)
+		b->grid[j] = eps_mechanism_to_grid(b->grid[j], b->coords[j].shift);
+	b->memo.level[slot] = (int16) charge_level(b, 1);
+	memcpy(b->memo.values + slot * b->memo.value_bytes, values, b->memo.value_bytes);
+	memcpy(b->memo.grid + (Size) slot * b->ncoords, b->grid, sizeof(int64) * b->ncoords);
+}
+
+/* The memo's slot of a record's values, filled. */
+static inline uint32
+single_slot(EpsBounder *b, const char *values)
+{
+	Size		bytes = b->memo.value_bytes;
+	uint32		slot = memo_slot(values, bytes);
+
+	if (b->memo.level[slot] < 0 || !same_values(b->memo.values + slot * bytes, values, bytes))
+		fill_memo(b, slot, values);
+	return slot;
 }
 
 const int64 *
@@ -429,18 +494,15 @@ eps_exec_single_entry(EpsBounder *b, const char *record, uint32 *gid)
 	const char *at = record + b->run->shape.key_bytes;
 
 	memcpy(gid, at, sizeof(*gid));
-	first_row(b, b->grid, at + sizeof(*gid), b->run->shape.wide_value);
-	for (int j = 0; j < b->ncoords; j++)
-		b->grid[j] = eps_mechanism_to_grid(b->grid[j], b->coords[j].shift);
-	return b->grid;
+	return b->memo.grid + (Size) single_slot(b, at + sizeof(*gid)) * b->ncoords;
 }
 
 void
 eps_exec_bound_single(EpsBounder *b, const char *record)
 {
-	uint32		gid;
+	int			key_bytes = b->run->shape.key_bytes;
+	uint32		slot = single_slot(b, record + key_bytes + sizeof(uint32));
 
-	(void) eps_exec_single_entry(b, record, &gid);
-	add_candidate(b, eps_exec_record_key(record, b->run->shape.key_bytes), single_level(b),
+	add_candidate(b, eps_exec_record_key(record, key_bytes), (uint16) b->memo.level[slot],
 				  b->run->price->delta_levels[1]);
 }

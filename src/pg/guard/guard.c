@@ -4,9 +4,11 @@
  */
 #include "pg/guard/guard.h"
 
+#include "access/xact.h"
 #include "nodes/extensible.h"
 #include "miscadmin.h"
 #include "parser/parsetree.h"
+#include "utils/guc.h"
 
 #include "pg/exec/exec.h"
 #include "pg/policy/policy.h"
@@ -27,7 +29,7 @@ guard_refuse(void)
 			(errcode(EPS_ERRCODE_REFUSED),
 			 errmsg("the plan of this query would read protected rows outside a release"),
 			 errdetail("The query was stopped by the last check before execution."),
-			 errhint("Write a plain aggregate over the protected relation.")));
+			 errhint("Write a plain aggregate over the protected relation. A SQL function in FROM must be VOLATILE, so that it is planned on its own.")));
 }
 
 static const EpsProtected *
@@ -213,6 +215,25 @@ names_protected(EpsGuard *guard)
 	return false;
 }
 
+/* Rule 32: what the server says on its own account while it plans and runs would
+ * come from protected rows and their statistics. */
+static void
+check_session(void)
+{
+	if (client_min_messages < NOTICE)
+		ereport(ERROR,
+				(errcode(EPS_ERRCODE_SIDE_DOOR),
+				 errmsg("the server's log messages must not reach the client of a release"),
+				 errdetail("Plans, sort statistics and debugging messages depend on protected rows."),
+				 errhint("RESET client_min_messages.")));
+	if (IsolationIsSerializable() && !XactReadOnly)
+		ereport(ERROR,
+				(errcode(EPS_ERRCODE_SIDE_DOOR),
+				 errmsg("a release is refused in a serializable transaction that may write"),
+				 errdetail("Serialization failures would depend on protected rows."),
+				 errhint("Use REPEATABLE READ, or SERIALIZABLE READ ONLY.")));
+}
+
 void
 eps_guard_check(const PlannedStmt *stmt)
 {
@@ -224,6 +245,7 @@ eps_guard_check(const PlannedStmt *stmt)
 	guard.reaches = names_protected(&guard);
 	if (!guard.reaches)
 		return;
+	check_session();
 	foreach(lc, stmt->resultRelations)
 	{
 		if (protected_entry(&guard, lfirst_int(lc)) != NULL)

@@ -16,7 +16,8 @@
 /*
  * ERROR PV001 if a scan of a protected relation in this plan is not below a
  * release node that names the relation, or if a protected relation is locked or
- * written.  To be called for sessions of analysts, on the plan as made and again
+ * written; PV007 if the server's messages, or serialization failures, would tell
+ * of protected rows.  To be called for sessions of analysts, on the plan as made and again
  * when it starts.
  */
 extern void eps_guard_check(const PlannedStmt *stmt);

@@ -16,10 +16,13 @@
 #include "optimizer/planner.h"
 #include "optimizer/tlist.h"
 #include "utils/builtins.h"
+#include "utils/lsyscache.h"
 
 #include "pg/exec/exec.h"
+#include "pg/policy/policy.h"
 
 static create_upper_paths_hook_type prev_create_upper_paths = NULL;
+static get_attavgwidth_hook_type prev_attavgwidth = NULL;
 
 /* Public cost and row count: nothing of them comes from statistics (rule 32). */
 #define EPS_RELEASE_COST 10000.0
@@ -212,9 +215,28 @@ create_upper_paths(PlannerInfo *root, UpperRelationKind stage, RelOptInfo *input
 	}
 }
 
+/* EXPLAIN shows widths up to the top of the plan: an analyst sees that of the type,
+ * not the average that ANALYZE found in protected rows (rule 32). */
+static int32
+attavgwidth(Oid relid, AttrNumber attno)
+{
+	if (eps_policy_is_analyst_session() && eps_policy_protected(relid) != NULL)
+	{
+		Oid			type;
+		int32		typmod;
+		Oid			collation;
+
+		get_atttypetypmodcoll(relid, attno, &type, &typmod, &collation);
+		return get_typavgwidth(type, typmod);
+	}
+	return prev_attavgwidth ? prev_attavgwidth(relid, attno) : 0;
+}
+
 void
 eps_rewrite_init(void)
 {
+	prev_attavgwidth = get_attavgwidth_hook;
+	get_attavgwidth_hook = attavgwidth;
 	prev_create_upper_paths = create_upper_paths_hook;
 	create_upper_paths_hook = create_upper_paths;
 }

@@ -32,14 +32,19 @@ twin_of(Oid funcid, const EpsFunctions *f, Oid *type)
 		case F_INT2MOD:
 		case F_INT4MOD:
 		case F_INT8MOD:
+		case F_MOD_INT2_INT2:
+		case F_MOD_INT4_INT4:
+		case F_MOD_INT8_INT8:
 			*type = INT8OID;
 			return f->modulo_int8;
 		case F_NUMERIC_DIV:
 			*type = NUMERICOID;
 			return f->divide_numeric;
 		case F_NUMERIC_MOD:
+		case F_MOD_NUMERIC_NUMERIC:
 			*type = NUMERICOID;
 			return f->modulo_numeric;
+		case F_FLOAT4DIV:
 		case F_FLOAT8DIV:
 		case F_FLOAT48DIV:
 		case F_FLOAT84DIV:
@@ -50,35 +55,47 @@ twin_of(Oid funcid, const EpsFunctions *f, Oid *type)
 	}
 }
 
+static Node *twin_mutator(Node *node, const EpsFunctions *functions);
+
 static Node *
 coerce(Node *node, Oid type)
 {
 	return coerce_to_target_type(NULL, node, exprType(node), type, -1, COERCION_EXPLICIT, COERCE_IMPLICIT_CAST, -1);
 }
 
+/* The call over the twin, in the type that the query expects. */
+static Node *
+twin_call(Oid funcid, List *args, Oid result, const EpsFunctions *functions)
+{
+	Oid			type = InvalidOid;
+	Oid			twin = twin_of(funcid, functions, &type);
+	Node	   *a;
+	Node	   *b;
+
+	if (!OidIsValid(twin))
+		return NULL;
+	a = coerce(twin_mutator(linitial(args), functions), type);
+	b = coerce(twin_mutator(lsecond(args), functions), type);
+	return coerce((Node *) makeFuncExpr(twin, type, list_make2(a, b), InvalidOid, InvalidOid, COERCE_EXPLICIT_CALL), result);
+}
+
 static Node *
 twin_mutator(Node *node, const EpsFunctions *functions)
 {
+	Node	   *twin = NULL;
+
 	if (node == NULL || IsA(node, SubLink) || IsA(node, Query))
 		return node;			/* levels of their own */
 	if (IsA(node, OpExpr))
 	{
 		OpExpr	   *op = (OpExpr *) node;
-		Oid			type = InvalidOid;
-		Oid			twin;
 
 		set_opfuncid(op);
-		twin = twin_of(op->opfuncid, functions, &type);
-		if (OidIsValid(twin))
-		{
-			Node	   *a = coerce(twin_mutator(linitial(op->args), functions), type);
-			Node	   *b = coerce(twin_mutator(lsecond(op->args), functions), type);
-			Node	   *call = (Node *) makeFuncExpr(twin, type, list_make2(a, b), InvalidOid, InvalidOid, COERCE_EXPLICIT_CALL);
-
-			return coerce(call, op->opresulttype);
-		}
+		twin = twin_call(op->opfuncid, op->args, op->opresulttype, functions);
 	}
-	return expression_tree_mutator(node, twin_mutator, (void *) functions);
+	else if (IsA(node, FuncExpr))
+		twin = twin_call(((FuncExpr *) node)->funcid, ((FuncExpr *) node)->args, ((FuncExpr *) node)->funcresulttype, functions);
+	return twin ? twin : expression_tree_mutator(node, twin_mutator, (void *) functions);
 }
 
 void

@@ -17,7 +17,7 @@
 #include "nodes/parsenodes.h"
 #include "nodes/plannodes.h"
 
-extern void eps_rewrite_init(void); /* saves and sets create_upper_paths_hook; from _PG_init */
+extern void eps_rewrite_init(void); /* saves and sets create_upper_paths_hook, get_attavgwidth_hook; from _PG_init */
 
 /*
  * To be called by the planner hook.  If the statement is an analyst's and

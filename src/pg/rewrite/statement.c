@@ -7,8 +7,10 @@
 #include "catalog/pg_type.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
+#include "optimizer/clauses.h"
 #include "optimizer/optimizer.h"
 #include "optimizer/planner.h"
+#include "rewrite/rewriteManip.h"
 #include "utils/lsyscache.h"
 
 /* --- statically empty probes (rule 2) --------------------------------------------- */
@@ -24,12 +26,16 @@ is_zero_limit(Node *limit)
 	return IsA(c, Const) && !c->constisnull && c->consttype == INT8OID && DatumGetInt64(c->constvalue) == 0;
 }
 
+/* Also 1 = 0, which BI tools write. */
 static bool
 is_false(Node *quals)
 {
-	Const	   *c = (Const *) quals;
+	Const	   *c;
 
-	return quals != NULL && IsA(quals, Const) && !c->constisnull && !DatumGetBool(c->constvalue);
+	if (quals == NULL || checkExprHasSubLink(quals) || contain_var_clause(quals) || contain_volatile_functions(quals))
+		return false;
+	c = (Const *) eval_const_expressions(NULL, copyObject(quals));
+	return IsA(c, Const) && !c->constisnull && !DatumGetBool(c->constvalue);
 }
 
 /*
