@@ -50,6 +50,7 @@ OBJS_PG = \
 	src/pg/policy/book.o \
 	src/pg/policy/cache.o \
 	src/pg/policy/ddl.o \
+	src/pg/policy/derived.o \
 	src/pg/policy/facts.o \
 	src/pg/policy/key.o \
 	src/pg/policy/policy.o \
@@ -117,6 +118,7 @@ OBJS_PG = \
 	src/pg/rewrite/statement.o \
 	src/pg/rewrite/transform.o \
 	src/pg/guard/guard.o \
+	src/pg/guard/session.o \
 	src/pg/module/module.o
 
 OBJS = $(OBJS_CORE) $(OBJS_PG) $(if $(EPS_TEST_BUILD),$(OBJS_TEST))

@@ -173,6 +173,7 @@ shared_preload_libraries = 'pg_epsilon'
 dp.key_file = '$dir/wrapping.key'
 max_connections = 60
 max_prepared_transactions = 10
+max_worker_processes = 100
 log_line_prefix = '%m [%p] %q%u@%d '
 cluster_name = 'pg_epsilon $name'
 CONF

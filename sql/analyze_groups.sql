@@ -59,7 +59,9 @@ SELECT groups('SELECT count(*) FROM visits GROUP BY width_bucket(cost, 0, 100, 5
 	groups('SELECT count(*) FROM visits GROUP BY urgent::int') AS bool_int,
 	groups('SELECT count(*) FROM patients GROUP BY coalesce(sex, ''none'')') AS "coalesce",
 	groups('SELECT count(*) FROM visits GROUP BY length(note)') AS length;
+SET dp.epsilon = 10;
 SELECT extract(month FROM at) AS month, count(*) > 0 AS some FROM visits WHERE extract(month FROM at) = 2 GROUP BY 1 HAVING count(*) > 100;
+RESET dp.epsilon;
 SELECT dept % 3 AS r, near(count(*), CASE dept % 3 WHEN 1 THEN 1200 ELSE 900 END, dp.stddev_of_noise(count(*))) FROM visits GROUP BY dept % 3 ORDER BY 1;
 
 -- Constants and public columns

@@ -47,7 +47,7 @@ SELECT dept FROM visits GROUP BY dept ORDER BY count(*) LIMIT 0;
 SELECT s.dept, d.name FROM (SELECT dept, count(*) AS n FROM visits GROUP BY dept) s LEFT JOIN depts d USING (dept) WHERE dept < 3 ORDER BY 1;
 SELECT d.dept, x.some FROM depts d, LATERAL (SELECT s.n > 50 AS some FROM (SELECT dept, count(*) AS n FROM visits GROUP BY dept) s WHERE s.dept = d.dept) x WHERE d.dept < 3 ORDER BY 1;
 SELECT (SELECT count(*) FROM visits) > 0 AS a, EXISTS (SELECT count(*) FROM visits) AS b, ARRAY(SELECT dept FROM visits GROUP BY dept ORDER BY dept) AS c;
-SELECT dept FROM depts WHERE dept IN (SELECT dept FROM visits GROUP BY dept HAVING count(*) > 50) AND dept < (SELECT abs(count(*)) / 1000 FROM visits) ORDER BY dept;
+SELECT dept FROM depts WHERE dept IN (SELECT dept FROM visits GROUP BY dept HAVING count(*) > 50) AND dept < (SELECT abs(count(*)) / 1300 FROM visits) ORDER BY dept;
 SELECT near(count(*), 1500, dp.stddev_of_noise(count(*)) + 100) FROM visits WHERE cost > (SELECT avg(cost) FROM visits);
 SELECT count(*) FROM visits WHERE cost > (SELECT avg(cost) FROM visits GROUP BY dept); \echo :SQLSTATE
 SELECT count(*) FROM visits WHERE cost > (SELECT cost FROM visits LIMIT 1);

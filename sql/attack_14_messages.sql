@@ -19,11 +19,14 @@ SELECT * FROM dp.preview('SELECT count(*) FROM visits'); \echo :SQLSTATE
 SET trace_sort = on;
 SELECT dept, count(*) FROM visits GROUP BY dept ORDER BY 2; \echo :SQLSTATE
 RESET client_min_messages;
--- in the log they may be: an analyst cannot read it
-SET debug_print_plan = on;
-SELECT near(count(*), 3000, dp.stddev_of_noise(count(*))) FROM visits;
-RESET debug_print_plan;
+-- in the log neither
+SELECT count(*) FROM visits; \echo :SQLSTATE
 RESET trace_sort;
+SET debug_print_plan = on;
+SELECT count(*) FROM visits; \echo :SQLSTATE
+SELECT count(*) FROM depts;
+RESET debug_print_plan;
+SELECT near(count(*), 3000, dp.stddev_of_noise(count(*))) FROM visits;
 SET log_executor_stats = on; \echo :SQLSTATE
 SET log_planner_stats = on;
 SET log_statement_stats = on;
@@ -35,6 +38,12 @@ EXECUTE p; \echo :SQLSTATE
 RESET client_min_messages;
 SELECT set_config('client_min_messages', 'log', false) = 'log' AS too_late, near(count(*), 3000, dp.stddev_of_noise(count(*))) FROM visits;
 RESET client_min_messages;
+-- between the opening of a cursor and its first row
+BEGIN;
+DECLARE c CURSOR FOR SELECT count(*) FROM visits;
+SET client_min_messages = log;
+FETCH 1 FROM c; \echo :SQLSTATE
+ROLLBACK;
 -- serializable transactions fail by what others wrote
 BEGIN ISOLATION LEVEL SERIALIZABLE;
 SELECT count(*) FROM visits; \echo :SQLSTATE

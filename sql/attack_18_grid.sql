@@ -46,7 +46,7 @@ SET SESSION AUTHORIZATION :analyst;
 SELECT on_grid('score', 0, 8, false) AS score;
 
 -- Two groups of equal content; two runs; two outputs of one query; after a fork
-SELECT count(*) > 8 AS own_noise FROM (SELECT DISTINCT sum(0 * cost) FROM visits GROUP BY dept) s;
+SELECT count(*) > 3 AS own_noise FROM (SELECT DISTINCT sum(0 * cost) FROM visits GROUP BY dept) s;
 CREATE TABLE twice (a bigint, b bigint, c bigint);
 DO $$ BEGIN FOR i IN 1..20 LOOP INSERT INTO twice SELECT sum(cost), sum(cost + 0), sum(dp.clamp(cost, 0, 99)) FROM visits; END LOOP; END $$;
 SELECT count(DISTINCT a) > 15 AS fresh, count(DISTINCT a - b) > 15 AS own_of_another_column, count(DISTINCT a - c) > 15 AS own FROM twice;
@@ -69,7 +69,7 @@ SET min_parallel_table_scan_size = 0;
 SET parallel_setup_cost = 0;
 SET parallel_tuple_cost = 0;
 SET force_parallel_mode = on;
-SELECT count(*) > 8 AS own_noise FROM (SELECT DISTINCT sum(0 * cost) FROM visits GROUP BY dept) s;
+SELECT count(*) > 3 AS own_noise FROM (SELECT DISTINCT sum(0 * cost) FROM visits GROUP BY dept) s;
 SELECT near(count(*), 3000, dp.stddev_of_noise(count(*))) FROM visits;
 
 RESET SESSION AUTHORIZATION;

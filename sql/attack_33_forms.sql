@@ -14,8 +14,9 @@ SELECT count(*) FROM visits WHERE ROW (dept, cost) = (SELECT dept, 1 FROM depts 
 SELECT count(*) FROM visits WHERE dept = ALL (SELECT dept FROM depts); \echo :SQLSTATE
 SELECT count(*) FROM visits WHERE ARRAY(SELECT dept FROM depts) IS NULL; \echo :SQLSTATE
 SELECT count(*) FROM visits WHERE (dept, cost) IN (SELECT dept, 1 FROM depts); \echo :SQLSTATE
-SELECT near(count(*), 3000, dp.stddev_of_noise(count(*))) FROM visits WHERE cost > (SELECT count(*) - count(*) - 1 FROM visits);
-SELECT near(count(*), 3000, dp.stddev_of_noise(count(*))) FROM visits WHERE cost < (SELECT abs(sum(cost)) + 1000 FROM visits);
+SELECT count(*) FROM visits WHERE cost > (SELECT count(*) - count(*) - 1 FROM visits); \echo :SQLSTATE
+SELECT count(*) FROM visits WHERE cost > (SELECT count(*) FROM visits HAVING count(*) > 5); \echo :SQLSTATE
+SELECT near(count(*), 3000, dp.stddev_of_noise(count(*))) FROM visits WHERE cost < (SELECT sum(cost) FROM visits);
 -- frames, buckets, fractions
 SELECT sum(cost) OVER (ORDER BY visit_id ROWS cost PRECEDING) FROM visits; \echo :SQLSTATE
 SELECT ntile(0) OVER () FROM visits; \echo :SQLSTATE

@@ -37,7 +37,7 @@ BEGIN
 	SELECT stddev_of_noise, rho INTO promised, promised_rho FROM dp.preview(query);
 	EXECUTE query INTO answer, stddev, width;
 	RETURN (promised IS NULL OR abs(promised - stddev) <= 1e-9 * stddev)
-		AND width BETWEEN 0.9 * stddev AND 2 * stddev + 1
+		AND width BETWEEN 0.9 * stddev AND 3 * stddev + 1
 		AND abs((used() - before) / 2.0 ^ 60 - promised_rho) < 1e-12;
 END $$;
 SELECT a, agrees(a, 'FROM visits') AS plain, agrees(a, 'FROM visits GROUP BY urgent') AS grouped

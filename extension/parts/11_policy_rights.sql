@@ -153,7 +153,8 @@ BEGIN
 	FROM pg_roles r, pg_roles o
 	WHERE NOT r.rolsuper AND pg_has_role(r.oid, 'dp_analyst', 'MEMBER')
 	AND o.rolname IN ('pg_read_all_data', 'pg_write_all_data', 'pg_read_server_files',
-					  'pg_write_server_files', 'pg_execute_server_program')
+					  'pg_write_server_files', 'pg_execute_server_program',
+					  'pg_monitor', 'pg_read_all_stats', 'pg_stat_scan_tables')
 	AND pg_has_role(r.oid, o.oid, 'MEMBER')
 	ORDER BY 1, 2 LIMIT 1;
 	IF FOUND THEN
@@ -170,14 +171,14 @@ BEGIN
 			USING ERRCODE = 'PV010', HINT = 'Revoke one of the two memberships.';
 	END IF;
 	-- Who has CREATEROLE can make a steward, and log in as it
-	SELECT r.rolname AS analyst, CASE WHEN r.rolreplication THEN 'REPLICATION' ELSE 'CREATEROLE' END AS other INTO found_role
+	SELECT r.rolname AS analyst, CASE WHEN r.rolreplication THEN 'REPLICATION' WHEN r.rolbypassrls THEN 'BYPASSRLS' ELSE 'CREATEROLE' END AS other INTO found_role
 	FROM pg_roles r
-	WHERE NOT r.rolsuper AND (r.rolreplication OR r.rolcreaterole) AND pg_has_role(r.oid, 'dp_analyst', 'MEMBER')
+	WHERE NOT r.rolsuper AND (r.rolreplication OR r.rolcreaterole OR r.rolbypassrls) AND pg_has_role(r.oid, 'dp_analyst', 'MEMBER')
 	ORDER BY 1 LIMIT 1;
 	IF FOUND THEN
 		RAISE EXCEPTION 'role "%" would be an analyst with %', found_role.analyst, found_role.other
 			USING ERRCODE = 'PV010',
-				  DETAIL = 'A role with REPLICATION reads every table; one with CREATEROLE can make itself a steward.',
+				  DETAIL = 'A role with REPLICATION reads every table, one with BYPASSRLS all rows of it; one with CREATEROLE can make itself a steward.',
 				  HINT = format('ALTER ROLE %I NO%s first.', found_role.analyst, found_role.other);
 	END IF;
 END

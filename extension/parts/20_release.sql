@@ -66,6 +66,24 @@ CREATE FUNCTION dp._timestamptz(date) RETURNS timestamptz
 	LANGUAGE C STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'eps_analyze_sql_timestamptz';
 COMMENT ON FUNCTION dp._timestamptz(date) IS 'date to timestamp with time zone, infinity beyond its range';
 
+CREATE FUNCTION dp._timestamp(timestamptz) RETURNS timestamp
+	LANGUAGE C STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'eps_analyze_sql_timestamp_from_timestamptz';
+COMMENT ON FUNCTION dp._timestamp(timestamptz) IS 'to local time, infinity near the ends of the type';
+CREATE FUNCTION dp._timestamptz(timestamp) RETURNS timestamptz
+	LANGUAGE C STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'eps_analyze_sql_timestamptz_from_timestamp';
+COMMENT ON FUNCTION dp._timestamptz(timestamp) IS 'from local time, infinity near the ends of the type';
+CREATE FUNCTION dp._date(timestamptz) RETURNS date
+	LANGUAGE C STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'eps_analyze_sql_date_from_timestamptz';
+COMMENT ON FUNCTION dp._date(timestamptz) IS 'local date, infinity near the ends of the type';
+CREATE FUNCTION dp._shift(timestamp, interval, boolean) RETURNS timestamp
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'eps_analyze_sql_shift_timestamp';
+COMMENT ON FUNCTION dp._shift(timestamp, interval, boolean) IS 'plus, or if true minus, an interval; NULL near the ends of the type';
+CREATE FUNCTION dp._shift(timestamptz, interval, boolean) RETURNS timestamptz
+	LANGUAGE C STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'eps_analyze_sql_shift_timestamptz';
+COMMENT ON FUNCTION dp._shift(timestamptz, interval, boolean) IS 'plus, or if true minus, an interval; NULL near the ends of the type';
+CREATE FUNCTION dp._float8(numeric) RETURNS double precision
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'eps_analyze_sql_float8_from_numeric';
+COMMENT ON FUNCTION dp._float8(numeric) IS 'numeric to double precision without overflow or underflow errors';
 CREATE FUNCTION dp._date_minus(date, date) RETURNS integer
 	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'eps_analyze_sql_date_minus';
 COMMENT ON FUNCTION dp._date_minus(date, date) IS 'days between two dates, NULL of infinity';

@@ -32,7 +32,7 @@ is_deeply([ sort { $a <=> $b } keys %accepted ], \@oids, 'the test has tried eve
 # described there by their operators.
 my $behind = qr/^(?:(?:bool|char|name|int\d+|float\d+|bpchar|oid|text|enum)_?(?:eq|ne|lt|le|gt|ge|pl|mi|mul|div|mod|um|abs|n?like|icn?like)
 	|(?:text|numeric|date|time|timestamp|timestamptz|uuid|enum|interval)_(?:eq|ne|lt|le|gt|ge|add|sub|mul|div|uminus|abs)(?:_\w+)?
-	|(?:text|bpchar)ic(?:n)?like|int[248]|float[48]|numeric|text|timestamp|timestamptz|date)$/x;
+	|(?:text|bpchar)ic(?:n)?like|date_(?:mi|pli|mii)|(?:date|timestamp|timestamptz)_(?:pl|mi)_interval|int[248]|float[48]|numeric|text|timestamp|timestamptz|date)$/x;
 my ($documented) = slurp('docs/analyst.md') =~ /^## What may stand beside rows\n(.*?)^## /ms;
 my %named = map { $_ => 1 } ($documented // '') =~ /`([^`]+)`/g;
 my %missing;

@@ -5,6 +5,7 @@
  */
 #include "pg/analyze/analyze_internal.h"
 
+#include "access/transam.h"
 #include "catalog/pg_aggregate.h"
 #include "catalog/pg_type.h"
 #include "lib/stringinfo.h"
@@ -83,16 +84,28 @@ count_rows(EpsBuild *build, Aggref *agg)
 	return eps_analyze_add_coord(build, EPS_COORD_ROWS, eps_analyze_add_column(build, value, &fact), 1);
 }
 
+/* There a row counts for its owner only where this key is not NULL. */
+static bool
+is_on_nullable_side(EpsScope *scope, Node *key)
+{
+	while (IsA(key, RelabelType))
+		key = (Node *) ((RelabelType *) key)->arg;
+	return IsA(key, Var) && scope->sources[((Var *) key)->varno - 1].nullable;
+}
+
 static int
 count_distinct(EpsBuild *build, Aggref *agg)
 {
 	EpsFact		fact;
 	Node	   *value;
 
-	(void) single_argument(build, agg, &fact);
+	value = single_argument(build, agg, &fact);
 	if (!fact.is_owner)
 		eps_analyze_refuse(agg->location, "count(DISTINCT ...) is supported for the owner key only", NULL,
 						   "Count rows, or count the distinct owners.");
+	if (is_on_nullable_side(build->scope, value))
+		return eps_analyze_add_coord(build, EPS_COORD_OWNERS,
+									 eps_analyze_add_column(build, filtered(build->scope, agg, value, &fact), &fact), 1);
 	if (agg->aggfilter == NULL)
 		return eps_analyze_add_coord(build, EPS_COORD_OWNERS, -1, 1);
 	fact = eps_analyze_type_fact(BOOLOID, -1);
@@ -333,7 +346,7 @@ add_key(EpsBuild *build, SortGroupClause *clause)
 	key->typmod = exprTypmod(total);
 	key->collation = exprCollation(total);
 	if (!eps_analyze_key_type(key->type) || clause->eqop >= FirstGenbkiObjectId ||
-		(OidIsValid(key->collation) && !get_collation_isdeterministic(key->collation)))
+		(OidIsValid(key->collation) && (key->collation >= FirstNormalObjectId || !get_collation_isdeterministic(key->collation))))
 		eps_analyze_refuse(exprLocation(source), "GROUP BY of this type or collation is not supported over protected rows",
 						   NULL, "Group by a builtin scalar type under a deterministic collation.");
 	set_key_domain(key, &fact);

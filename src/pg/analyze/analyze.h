@@ -97,6 +97,12 @@ typedef struct EpsFunctions
 	Oid			width_bucket_numeric;
 	Oid			timestamp_from_date;
 	Oid			timestamptz_from_date;
+	Oid			date_from_timestamptz;
+	Oid			timestamp_from_timestamptz;
+	Oid			timestamptz_from_timestamp;
+	Oid			shift_timestamp;
+	Oid			shift_timestamptz;
+	Oid			float8_from_numeric;
 	Oid			date_minus;
 	Oid			date_plus;
 	Oid			divide_int8;	/* above a release: NULL and a warning instead of an error */

@@ -133,6 +133,7 @@ extern bool eps_analyze_const_value(EpsScope *scope, Node *node, Const **value);
 extern bool eps_analyze_awaits_params(EpsScope *scope, Node *node, EpsFact *fact);
 extern Node *eps_analyze_const_missing(EpsScope *scope, Node *node, int location, EpsFact *fact);
 extern bool eps_analyze_key_type(Oid type);
+extern void eps_analyze_check_collation(Oid collation, List *args, int location);
 
 /* calls.c: functions and operators by the table of functions.c */
 extern Node *eps_analyze_call(EpsScope *scope, Expr *call, Oid funcid, List *args, Oid result, int32 typmod, int location, EpsFact *fact);
@@ -159,6 +160,7 @@ typedef enum EpsRule
 	EPS_RULE_LENGTH,
 	EPS_RULE_SUBSTR,
 	EPS_RULE_DATE_TO_TIMESTAMP,
+	EPS_RULE_TIME,				/* time zone conversions, timestamp +- interval */
 	EPS_RULE_DATE_DIFF,			/* date - date, date + days, date - days */
 	EPS_RULE_CLAMP
 } EpsRule;

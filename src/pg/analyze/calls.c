@@ -200,6 +200,8 @@ call_narrow(EpsCall *call, EpsFact *fact)
 	}
 	if (!eps_analyze_fits_type(fact, call->result))
 		refuse_overflow(call);
+	if (call->funcid == F_FLOAT8_NUMERIC)
+		return twin(call, call->scope->cx->functions.float8_from_numeric);
 	return rebuild(call);
 }
 
@@ -208,6 +210,9 @@ call_round(EpsCall *call, EpsFact *fact)
 {
 	EpsFact    *a = &call->facts[0];
 
+	/* a numeric of 131072 digits has no room for the carry */
+	if (call->result == NUMERICOID)
+		call->args[0] = eps_analyze_clamped(call->scope, call->args[0], a, call->location);
 	*fact = *a;
 	fact->is_const = false;
 	fact->domain = EPS_DOMAIN_NONE;
@@ -249,7 +254,6 @@ static Node *
 call_like(EpsCall *call, EpsFact *fact)
 {
 	Const	   *pattern = const_arg(call, 1);
-	Oid			collation = exprInputCollation((Node *) call->expr);
 	char	   *spelled;
 	int			escapes = 0;
 
@@ -260,8 +264,6 @@ call_like(EpsCall *call, EpsFact *fact)
 		escapes++;
 	if (escapes % 2 != 0)
 		eps_analyze_refuse(call->location, "the LIKE pattern must not end with an escape character", NULL, NULL);
-	if (OidIsValid(collation) && !get_collation_isdeterministic(collation))
-		eps_analyze_refuse(call->location, "LIKE needs a deterministic collation", NULL, NULL);
 	*fact = eps_analyze_type_fact(BOOLOID, -1);
 	fact->nullable = any_nullable(call);
 	return rebuild(call);
@@ -357,7 +359,8 @@ call_width_bucket(EpsCall *call, EpsFact *fact)
 			return eps_analyze_const_missing(call->scope, rebuild(call), call->location, fact);
 	}
 	count = DatumGetInt32(limits[2]->constvalue);
-	if (!eps_analyze_const_double(limits[0], &lo) || !eps_analyze_const_double(limits[1], &hi) || lo == hi)
+	if (!eps_analyze_const_double(limits[0], &lo) || !eps_analyze_const_double(limits[1], &hi) || lo == hi ||
+		fabs(hi) > 1e300 || fabs(lo) > 1e300)
 		eps_analyze_refuse(call->location, "the limits of width_bucket must be finite and differ", NULL, NULL);
 	if (count < 1 || count > 1000000)
 		eps_analyze_refuse(call->location, "the count of width_bucket must be between 1 and 1000000", NULL, NULL);
@@ -406,6 +409,26 @@ call_date_to_timestamp(EpsCall *call, EpsFact *fact)
 	return twin(call, call->result == TIMESTAMPOID ?
 				call->scope->cx->functions.timestamp_from_date :
 				call->scope->cx->functions.timestamptz_from_date);
+}
+
+/* Conversions that depend on the time zone, and shifts by an interval. */
+static Node *
+call_time(EpsCall *call, EpsFact *fact)
+{
+	const EpsFunctions *f = &call->scope->cx->functions;
+	bool		minus = call->funcid == F_TIMESTAMP_MI_INTERVAL || call->funcid == F_TIMESTAMPTZ_MI_INTERVAL ||
+		call->funcid == F_DATE_MI_INTERVAL;
+
+	*fact = eps_analyze_type_fact(call->result, -1);
+	if (call->nargs == 1)
+		return twin(call, call->result == DATEOID ? f->date_from_timestamptz :
+					call->result == TIMESTAMPOID ? f->timestamp_from_timestamptz : f->timestamptz_from_timestamp);
+	if (exprType(call->args[0]) == DATEOID)
+		call->args[0] = (Node *) makeFuncExpr(f->timestamp_from_date, TIMESTAMPOID, list_make1(call->args[0]),
+											  InvalidOid, InvalidOid, COERCE_EXPLICIT_CALL);
+	return (Node *) makeFuncExpr(call->result == TIMESTAMPOID ? f->shift_timestamp : f->shift_timestamptz, call->result,
+								 list_make3(call->args[0], call->args[1], makeBoolConst(minus, false)),
+								 InvalidOid, InvalidOid, COERCE_EXPLICIT_CALL);
 }
 
 /* Differences with infinity are NULL; a date out of range becomes infinity. */
@@ -496,25 +519,13 @@ apply_rule(EpsCall *call, EpsRule rule, EpsFact *fact)
 			return call_date_to_timestamp(call, fact);
 		case EPS_RULE_DATE_DIFF:
 			return call_date_diff(call, fact);
+		case EPS_RULE_TIME:
+			return call_time(call, fact);
 		case EPS_RULE_CLAMP:
 			return call_clamp(call, fact);
 	}
 	EPS_ENSURE(false, "unknown rule of the function table");
 	return NULL;
-}
-
-/* A collatable argument without a collation raises when the first row is met. */
-static void
-check_collation(EpsCall *call)
-{
-	if (OidIsValid(exprInputCollation((Node *) call->expr)))
-		return;
-	for (int i = 0; i < call->nargs; i++)
-	{
-		if (type_is_collatable(exprType(call->args[i])))
-			eps_analyze_refuse(call->location, "could not determine which collation to use", NULL,
-							   "Add a COLLATE clause.");
-	}
 }
 
 Node *
@@ -545,6 +556,6 @@ eps_analyze_call(EpsScope *scope, Expr *expr, Oid funcid, List *args, Oid result
 			eps_analyze_total(scope, lfirst(lc), &call.facts[call.nargs]);
 		call.nargs++;
 	}
-	check_collation(&call);
+	eps_analyze_check_collation(exprInputCollation((Node *) expr), args, location);
 	return apply_rule(&call, rule, fact);
 }

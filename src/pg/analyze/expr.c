@@ -120,6 +120,7 @@ total_minmax(EpsScope *scope, MinMaxExpr *expr, EpsFact *fact)
 
 	if (!eps_analyze_key_type(expr->minmaxtype))
 		eps_analyze_refuse(expr->location, "GREATEST and LEAST of this type are not allowed beside protected rows", NULL, NULL);
+	eps_analyze_check_collation(expr->inputcollid, expr->args, expr->location);
 	result->args = total_choice(scope, expr->args, fact);
 	return (Node *) result;
 }
@@ -178,6 +179,7 @@ total_array_op(EpsScope *scope, ScalarArrayOpExpr *expr, EpsFact *fact)
 	if (!eps_analyze_rule(scope->cx, expr->opfuncid, &rule) || rule != EPS_RULE_TOTAL)
 		eps_analyze_refuse(expr->location, "this operator is not allowed with ANY or ALL beside protected rows",
 						   NULL, "Use =, <>, <, <=, > or >= of builtin types.");
+	eps_analyze_check_collation(expr->inputcollid, list_make1(linitial(expr->args)), expr->location);
 	if (IsA(array, ArrayExpr))
 	{
 		ArrayExpr  *elements = copyObject((ArrayExpr *) array);
@@ -207,6 +209,7 @@ total_null_if(EpsScope *scope, NullIfExpr *expr, EpsFact *fact)
 	result->opfuncid = expr->opfuncid;
 	if (!eps_analyze_rule(scope->cx, expr->opfuncid, &rule) || rule != EPS_RULE_TOTAL)
 		eps_analyze_refuse(expr->location, "NULLIF and IS DISTINCT FROM of this type are not allowed beside protected rows", NULL, NULL);
+	eps_analyze_check_collation(expr->inputcollid, expr->args, expr->location);
 	result->args = list_make2(eps_analyze_total(scope, linitial(expr->args), fact),
 							  eps_analyze_total(scope, lsecond(expr->args), &other));
 	fact->is_const = false;
@@ -248,6 +251,15 @@ total_collate(EpsScope *scope, CollateExpr *expr, EpsFact *fact)
 	return (Node *) result;
 }
 
+/* A value of the subquery as it is, with no function around it. */
+static bool
+is_subquery_value(Node *node)
+{
+	while (IsA(node, RelabelType))
+		node = (Node *) ((RelabelType *) node)->arg;
+	return IsA(node, Param) && ((Param *) node)->paramkind == PARAM_SUBLINK;
+}
+
 static Node *
 total_sublink(EpsScope *scope, SubLink *expr, EpsFact *fact)
 {
@@ -268,6 +280,10 @@ total_sublink(EpsScope *scope, SubLink *expr, EpsFact *fact)
 		set_opfuncid(test);
 		if (!eps_analyze_rule(scope->cx, test->opfuncid, &rule) || rule != EPS_RULE_TOTAL)
 			eps_analyze_refuse(expr->location, "this comparison is not allowed with IN beside protected rows", NULL, NULL);
+		if (!is_subquery_value(lsecond(test->args)))
+			eps_analyze_refuse(expr->location, "the values of IN (SELECT ...) must have the type that they are compared with",
+							   "A conversion would be evaluated beside protected rows.", "Cast them inside the subquery.");
+		eps_analyze_check_collation(test->inputcollid, test->args, expr->location);
 		test = copyObject(test);
 		linitial(test->args) = eps_analyze_total(scope, linitial(test->args), &part);
 		result->testexpr = (Node *) test;

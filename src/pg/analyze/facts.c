@@ -5,6 +5,10 @@
  */
 #include "pg/analyze/analyze_internal.h"
 
+#include <math.h>
+
+#include "access/transam.h"
+#include "catalog/pg_collation.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
 #include "nodes/makefuncs.h"
@@ -15,6 +19,7 @@
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/numeric.h"
+#include "utils/pg_locale.h"
 
 /* --- what a type alone says ---------------------------------------------- */
 
@@ -95,32 +100,59 @@ eps_analyze_key_type(Oid type)
 	}
 }
 
+/* --- collations ---------------------------------------------------------------- */
+
+/*
+ * The collation of an operation over the arguments.  One that is missing raises
+ * when the first row is met; one that an analyst made can be dropped, or can warn
+ * of its version, at that moment; a nondeterministic one makes some functions
+ * raise.  So: builtin and deterministic, and opened here, where no row is met.
+ */
+void
+eps_analyze_check_collation(Oid collation, List *args, int location)
+{
+	bool		collatable = false;
+	ListCell   *lc;
+
+	foreach(lc, args)
+		collatable = collatable || type_is_collatable(exprType(lfirst(lc)));
+	if (!collatable)
+		return;
+	if (!OidIsValid(collation))
+		eps_analyze_refuse(location, "could not determine which collation to use", NULL, "Add a COLLATE clause.");
+	if (collation >= FirstNormalObjectId || !get_collation_isdeterministic(collation))
+		eps_analyze_refuse(location, "this collation is not allowed beside protected rows",
+						   "It must be one that came with the server, and deterministic.",
+						   "Add COLLATE \"default\", or apply the collation to the released answer.");
+	if (collation != DEFAULT_COLLATION_OID && collation != C_COLLATION_OID)
+		(void) pg_newlocale_from_collation(collation);
+}
+
 /* --- constants ------------------------------------------------------------ */
 
 /*
- * Functions that are not immutable, and yet may stand in a constant expression:
- * their arguments alone decide whether they raise, not a setting that could
- * change between planning and execution.  With any other a plan that was made
- * while it did not raise could raise later, once a row is met.
+ * Functions that are not immutable, and yet may stand in a constant expression,
+ * for they never raise.  Any other could raise at execution though it did not
+ * when the plan was made (the clock has moved, a setting has changed), and then
+ * only where a row is met.
  */
 static bool
 is_safe_stable(Oid funcid)
 {
-	switch (funcid)
-	{
-		case F_NOW:
-		case F_TRANSACTION_TIMESTAMP:
-		case F_STATEMENT_TIMESTAMP:
-		case F_TIMESTAMPTZ_PL_INTERVAL:
-		case F_TIMESTAMPTZ_MI_INTERVAL:
-		case F_DATE_TIMESTAMPTZ:
-		case F_TIMESTAMPTZ_DATE:
-		case F_TIMESTAMP_TIMESTAMPTZ:
-		case F_TIMESTAMPTZ_TIMESTAMP:
-			return true;
-		default:
-			return false;
-	}
+	return funcid == F_NOW || funcid == F_TRANSACTION_TIMESTAMP || funcid == F_STATEMENT_TIMESTAMP;
+}
+
+/* The same for what an expression does with their value. */
+static bool
+reads_clock_walker(Node *node, void *context)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, SQLValueFunction))
+		return true;
+	if (IsA(node, FuncExpr) && is_safe_stable(((FuncExpr *) node)->funcid))
+		return true;
+	return expression_tree_walker(node, reads_clock_walker, context);
 }
 
 static bool
@@ -201,6 +233,10 @@ eps_analyze_const_value(EpsScope *scope, Node *node, Const **value)
 		return true;
 	}
 	if (reads_data_walker(node, NULL))
+		return false;
+	if (!IsA(node, SQLValueFunction) && !IsA(node, FuncExpr) && reads_clock_walker(node, NULL))
+		return false;			/* by parts: each must be total */
+	if (IsA(node, FuncExpr) && ((FuncExpr *) node)->args != NIL && reads_clock_walker(node, NULL))
 		return false;
 	if (unknown_param_walker(node, scope->cx->params))
 	{
@@ -304,6 +340,21 @@ bound_const(Oid type, double bound)
 	}
 }
 
+/* Bounds of a float4 as float4: beyond its range they would raise when cast back. */
+static void
+narrow_to_float4(EpsFact *fact, int location)
+{
+	double	   *bound[2] = {&fact->lo, &fact->hi};
+
+	for (int i = 0; i < 2; i++)
+	{
+		if (fabs(*bound[i]) > 1e37)
+			eps_analyze_unbounded(location, "the operand's bounds are wider than its type", NULL,
+								  "Declare narrower bounds with dp.set_bounds.");
+		*bound[i] = fabs(*bound[i]) < 1e-30 ? 0 : (double) (float) *bound[i];
+	}
+}
+
 static Node *
 cast_call(Oid funcid, Oid result, Node *arg)
 {
@@ -345,6 +396,7 @@ eps_analyze_clamped(EpsScope *scope, Node *node, EpsFact *fact, int location)
 							 clamp_call(scope->cx, cast_call(F_INT4_INT2, INT4OID, node), INT4OID, fact));
 		case FLOAT4OID:
 			fact->nullable = true;
+			narrow_to_float4(fact, location);
 			return cast_call(F_FLOAT4_FLOAT8, FLOAT4OID,
 							 clamp_call(scope->cx, cast_call(F_FLOAT8_FLOAT4, FLOAT8OID, node), FLOAT8OID, fact));
 		case INT4OID:

@@ -101,6 +101,21 @@ eps_analyze_free_level(EpsScope *scope)
 }
 
 /*
+ * One released aggregate and nothing above it: the answer is there before any row
+ * is read, but when its subquery is looked at depends on a row, so no expression
+ * of the analyst's may be evaluated then.
+ */
+static bool
+is_bare_aggregate(EpsScope *sub)
+{
+	Query	   *q = sub->query;
+
+	return sub->level->plan != NULL && !sub->level->plan->has_groups && list_length(q->targetList) == 1 &&
+		IsA(linitial_node(TargetEntry, q->targetList)->expr, Aggref) && q->havingQual == NULL &&
+		q->sortClause == NIL && q->distinctClause == NIL && q->limitCount == NULL && q->limitOffset == NULL;
+}
+
+/*
  * A subquery in an expression that stands beside protected rows: the answer of a
  * release that yields one row, or a set of public values to compare with.
  */
@@ -114,7 +129,7 @@ eps_analyze_owned_sublink(EpsScope *scope, SubLink *sublink)
 		eps_analyze_refuse(sublink->location, "a correlated subquery is not allowed beside protected rows", NULL,
 						   "Write it as a join on the owner key.");
 	sub = eps_analyze_query(scope->cx, scope, query);
-	if (sublink->subLinkType == EXPR_SUBLINK && sub->level->plan != NULL && !sub->level->plan->has_groups)
+	if (sublink->subLinkType == EXPR_SUBLINK && is_bare_aggregate(sub))
 		return;
 	if (sublink->subLinkType == ANY_SUBLINK && sub->level->kind == EPS_LEVEL_PUBLIC)
 	{
@@ -122,6 +137,6 @@ eps_analyze_owned_sublink(EpsScope *scope, SubLink *sublink)
 		return;
 	}
 	eps_analyze_refuse(sublink->location, "this subquery is not allowed beside protected rows",
-					   "Accepted are a single released aggregate without GROUP BY, and IN over public relations.",
+					   "Accepted are a single released aggregate by itself, without GROUP BY and HAVING, and IN over public relations.",
 					   "Write other subqueries as joins.");
 }

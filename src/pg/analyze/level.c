@@ -170,6 +170,18 @@ eps_analyze_total_clauses(EpsScope *scope)
 	total_sources(scope);
 }
 
+/* The owner key of the nullable side names the owner only where it is not NULL. */
+static Node *
+total_target(EpsScope *scope, TargetEntry *entry)
+{
+	EpsFact    *fact = &scope->facts[entry->resno - 1];
+	Node	   *total = eps_analyze_total(scope, (Node *) entry->expr, fact);
+
+	if (IsA(entry->expr, Var) && scope->sources[((Var *) entry->expr)->varno - 1].nullable)
+		fact->is_owner = false;
+	return total;
+}
+
 static void
 total_targets(EpsScope *scope)
 {
@@ -183,7 +195,7 @@ total_targets(EpsScope *scope)
 
 		if (!entry->resjunk)
 			scope->level->targets = lappend(scope->level->targets,
-											eps_analyze_total(scope, (Node *) entry->expr, &scope->facts[entry->resno - 1]));
+											total_target(scope, entry));
 	}
 }
 

@@ -30,6 +30,12 @@ EPS_SQL_FUNCTION(eps_analyze_sql_width_bucket_float8);
 EPS_SQL_FUNCTION(eps_analyze_sql_width_bucket_numeric);
 EPS_SQL_FUNCTION(eps_analyze_sql_timestamp);
 EPS_SQL_FUNCTION(eps_analyze_sql_timestamptz);
+EPS_SQL_FUNCTION(eps_analyze_sql_date_from_timestamptz);
+EPS_SQL_FUNCTION(eps_analyze_sql_timestamp_from_timestamptz);
+EPS_SQL_FUNCTION(eps_analyze_sql_timestamptz_from_timestamp);
+EPS_SQL_FUNCTION(eps_analyze_sql_shift_timestamp);
+EPS_SQL_FUNCTION(eps_analyze_sql_shift_timestamptz);
+EPS_SQL_FUNCTION(eps_analyze_sql_float8_from_numeric);
 EPS_SQL_FUNCTION(eps_analyze_sql_date_minus);
 EPS_SQL_FUNCTION(eps_analyze_sql_date_plus);
 EPS_SQL_FUNCTION(eps_analyze_sql_divide_int8);
@@ -159,6 +165,99 @@ eps_analyze_sql_timestamptz(PG_FUNCTION_ARGS)
 	int			overflow;
 
 	PG_RETURN_TIMESTAMPTZ(date2timestamptz_opt_overflow(PG_GETARG_DATEADT(0), &overflow));
+}
+
+/*
+ * Within two days of the ends of the type a change of time zone could leave it:
+ * such an instant counts as infinite.
+ */
+static bool
+is_near_end(Timestamp t, Timestamp *infinity)
+{
+	if (TIMESTAMP_NOT_FINITE(t))
+		return false;
+	if (t < MIN_TIMESTAMP + 2 * USECS_PER_DAY)
+		TIMESTAMP_NOBEGIN(*infinity);
+	else if (t > END_TIMESTAMP - 2 * USECS_PER_DAY)
+		TIMESTAMP_NOEND(*infinity);
+	else
+		return false;
+	return true;
+}
+
+Datum
+eps_analyze_sql_date_from_timestamptz(PG_FUNCTION_ARGS)
+{
+	Timestamp	infinity;
+
+	if (is_near_end(PG_GETARG_TIMESTAMPTZ(0), &infinity))
+		return DirectFunctionCall1(timestamp_date, TimestampGetDatum(infinity));
+	return DirectFunctionCall1(timestamptz_date, PG_GETARG_DATUM(0));
+}
+
+Datum
+eps_analyze_sql_timestamp_from_timestamptz(PG_FUNCTION_ARGS)
+{
+	Timestamp	infinity;
+
+	if (is_near_end(PG_GETARG_TIMESTAMPTZ(0), &infinity))
+		PG_RETURN_TIMESTAMP(infinity);
+	return DirectFunctionCall1(timestamptz_timestamp, PG_GETARG_DATUM(0));
+}
+
+Datum
+eps_analyze_sql_timestamptz_from_timestamp(PG_FUNCTION_ARGS)
+{
+	Timestamp	infinity;
+
+	if (is_near_end(PG_GETARG_TIMESTAMP(0), &infinity))
+		PG_RETURN_TIMESTAMPTZ(infinity);
+	return DirectFunctionCall1(timestamp_timestamptz, PG_GETARG_DATUM(0));
+}
+
+/*
+ * t + span or t - span, NULL unless the result lies safely inside the type: a
+ * month is taken as 32 days there, and a year of margin is left at both ends.
+ */
+static Datum
+shift(PG_FUNCTION_ARGS, PGFunction plus)
+{
+	Timestamp	t = PG_GETARG_TIMESTAMP(0);
+	Interval	span = *PG_GETARG_INTERVAL_P(1);
+	bool		minus = PG_GETARG_BOOL(2);
+	double		reach = fabs((double) span.month) * 32 * USECS_PER_DAY +
+		fabs((double) span.day) * USECS_PER_DAY + fabs((double) span.time) + 366.0 * USECS_PER_DAY;
+
+	if (TIMESTAMP_NOT_FINITE(t))
+		PG_RETURN_TIMESTAMP(t);
+	if ((double) t - reach < (double) MIN_TIMESTAMP || (double) t + reach > (double) END_TIMESTAMP)
+		PG_RETURN_NULL();
+	if (minus)
+	{
+		span.month = -span.month;
+		span.day = -span.day;
+		span.time = -span.time;
+	}
+	return DirectFunctionCall2(plus, TimestampGetDatum(t), IntervalPGetDatum(&span));
+}
+
+Datum
+eps_analyze_sql_shift_timestamp(PG_FUNCTION_ARGS)
+{
+	return shift(fcinfo, timestamp_pl_interval);
+}
+
+Datum
+eps_analyze_sql_shift_timestamptz(PG_FUNCTION_ARGS)
+{
+	return shift(fcinfo, timestamptz_pl_interval);
+}
+
+/* Without the server's errors: too large becomes infinite, too small zero. */
+Datum
+eps_analyze_sql_float8_from_numeric(PG_FUNCTION_ARGS)
+{
+	return DirectFunctionCall1(numeric_float8_no_overflow, PG_GETARG_DATUM(0));
 }
 
 Datum

@@ -59,6 +59,8 @@ eps_analyze_functions(void)
 	Oid			trunctz_types[2] = {TEXTOID, TIMESTAMPTZOID};
 	Oid			bucket_types[4] = {FLOAT8OID, FLOAT8OID, FLOAT8OID, INT4OID};
 	Oid			bucketn_types[4] = {NUMERICOID, NUMERICOID, NUMERICOID, INT4OID};
+	Oid			shift_types[3] = {TIMESTAMPOID, INTERVALOID, BOOLOID};
+	Oid			shifttz_types[3] = {TIMESTAMPTZOID, INTERVALOID, BOOLOID};
 	Oid			plus_types[2] = {DATEOID, INT8OID};
 	Oid			release_types[1] = {ANYOID};
 
@@ -77,6 +79,12 @@ eps_analyze_functions(void)
 	f.width_bucket_numeric = api_function("_width_bucket", 4, bucketn_types);
 	f.timestamp_from_date = same_args("_timestamp", DATEOID, 1);
 	f.timestamptz_from_date = same_args("_timestamptz", DATEOID, 1);
+	f.date_from_timestamptz = same_args("_date", TIMESTAMPTZOID, 1);
+	f.timestamp_from_timestamptz = same_args("_timestamp", TIMESTAMPTZOID, 1);
+	f.timestamptz_from_timestamp = same_args("_timestamptz", TIMESTAMPOID, 1);
+	f.shift_timestamp = api_function("_shift", 3, shift_types);
+	f.shift_timestamptz = api_function("_shift", 3, shifttz_types);
+	f.float8_from_numeric = same_args("_float8", NUMERICOID, 1);
 	f.date_minus = same_args("_date_minus", DATEOID, 2);
 	f.date_plus = api_function("_date_plus", 2, plus_types);
 	f.divide_int8 = same_args("_divide", INT8OID, 2);

@@ -58,7 +58,7 @@ fits_memory(unsigned bits)
 	return bits < 32 && sizeof(KnownAccount) << bits <= get_hash_memory_limit() / 2;
 }
 
-/* Bits of a table for about that many owners. */
+/* Bits of a table for about that many owners, half full. */
 static unsigned
 bits_for(uint64 owners)
 {

@@ -21,7 +21,7 @@
  * the processor's caches, and a small query must not pay for a large one. */
 #define SMALL_ROWS 65536.0
 #define ROWS_PER_PARTITION 8192.0
-#define SINGLES_PER_PARTITION 1024.0
+#define SINGLES_PER_PARTITION 4096.0
 #define MOST_BITS 11
 
 #define SMALL_CHUNK ((Size) 32 * 1024)

@@ -4,11 +4,9 @@
  */
 #include "pg/guard/guard.h"
 
-#include "access/xact.h"
 #include "nodes/extensible.h"
 #include "miscadmin.h"
 #include "parser/parsetree.h"
-#include "utils/guc.h"
 
 #include "pg/exec/exec.h"
 #include "pg/policy/policy.h"
@@ -215,25 +213,6 @@ names_protected(EpsGuard *guard)
 	return false;
 }
 
-/* Rule 32: what the server says on its own account while it plans and runs would
- * come from protected rows and their statistics. */
-static void
-check_session(void)
-{
-	if (client_min_messages < NOTICE)
-		ereport(ERROR,
-				(errcode(EPS_ERRCODE_SIDE_DOOR),
-				 errmsg("the server's log messages must not reach the client of a release"),
-				 errdetail("Plans, sort statistics and debugging messages depend on protected rows."),
-				 errhint("RESET client_min_messages.")));
-	if (IsolationIsSerializable() && !XactReadOnly)
-		ereport(ERROR,
-				(errcode(EPS_ERRCODE_SIDE_DOOR),
-				 errmsg("a release is refused in a serializable transaction that may write"),
-				 errdetail("Serialization failures would depend on protected rows."),
-				 errhint("Use REPEATABLE READ, or SERIALIZABLE READ ONLY.")));
-}
-
 void
 eps_guard_check(const PlannedStmt *stmt)
 {
@@ -245,7 +224,6 @@ eps_guard_check(const PlannedStmt *stmt)
 	guard.reaches = names_protected(&guard);
 	if (!guard.reaches)
 		return;
-	check_session();
 	foreach(lc, stmt->resultRelations)
 	{
 		if (protected_entry(&guard, lfirst_int(lc)) != NULL)

@@ -16,10 +16,17 @@
 /*
  * ERROR PV001 if a scan of a protected relation in this plan is not below a
  * release node that names the relation, or if a protected relation is locked or
- * written; PV007 if the server's messages, or serialization failures, would tell
- * of protected rows.  To be called for sessions of analysts, on the plan as made and again
+ * written.  To be called for sessions of analysts, on the plan as made and again
  * when it starts.
  */
 extern void eps_guard_check(const PlannedStmt *stmt);
+
+/*
+ * ERROR PV007 if a setting of the session would show what the server sees while
+ * it reads protected rows (rule 32): messages below NOTICE to the client, printed
+ * plans, traces and statistics of execution, predicate locks of a serializable
+ * transaction.
+ */
+extern void eps_guard_check_session(void);
 
 #endif							/* EPS_PG_GUARD_H */

@@ -12,6 +12,7 @@
 #include "miscadmin.h"
 #include "optimizer/planner.h"
 #include "utils/guc.h"
+#include "utils/inval.h"
 
 #include "core/crypto/crypto.h"
 #include "pg/budget/budget.h"
@@ -36,19 +37,41 @@ plan_next(Query *parse, const char *query_string, int cursor_options, ParamListI
 }
 
 static PlannedStmt *
-module_planner(Query *parse, const char *query_string, int cursor_options, ParamListInfo params)
+plan_analyst(Query *parse, const char *query_string, int cursor_options, ParamListInfo params)
 {
 	PlannedStmt *result;
 	bool		generic;
 
 	if (!eps_rewrite_statement(parse, params, &generic))
 		return plan_next(parse, query_string, cursor_options, params);
+	eps_guard_check_session();
 	if (generic)
 		result = eps_rewrite_refuse_generic(parse);
 	else
 		result = plan_next(parse, query_string, cursor_options, params);
 	result->dependsOnRole = true;
 	eps_guard_check(result);
+	return result;
+}
+
+static PlannedStmt *
+module_planner(Query *parse, const char *query_string, int cursor_options, ParamListInfo params)
+{
+	PlannedStmt *volatile result = NULL;
+	EpsPlanning outer;
+
+	if (!eps_policy_is_analyst_session())
+		return plan_next(parse, query_string, cursor_options, params);
+	outer = eps_rewrite_enter();
+	PG_TRY();
+	{
+		result = plan_analyst(parse, query_string, cursor_options, params);
+	}
+	PG_FINALLY();
+	{
+		eps_rewrite_leave(&outer);
+	}
+	PG_END_TRY();
 	return result;
 }
 
@@ -70,6 +93,8 @@ module_executor_start(QueryDesc *query, int eflags)
 	if (eps_policy_is_analyst_session())
 	{
 		eps_guard_check(query->plannedstmt);
+		if (eps_exec_has_release(query->plannedstmt))
+			eps_guard_check_session();
 		refuse_instrumentation(query);
 	}
 	if (prev_executor_start)
@@ -78,12 +103,22 @@ module_executor_start(QueryDesc *query, int eflags)
 		standard_ExecutorStart(query, eflags);
 }
 
+/* A cursor may have been opened long ago: what policy and settings say now holds. */
+static void
+run_releases(QueryDesc *query)
+{
+	AcceptInvalidationMessages();
+	eps_guard_check_session();
+	eps_guard_check(query->plannedstmt);
+	eps_exec_run_releases(query);
+}
+
 #if PG_VERSION_NUM >= 180000
 static void
 module_executor_run(QueryDesc *query, ScanDirection direction, uint64 count)
 {
-	if (eps_exec_has_release(query->plannedstmt))
-		eps_exec_run_releases(query);
+	if (query->plannedstmt->dependsOnRole && eps_exec_has_release(query->plannedstmt))
+		run_releases(query);
 	if (prev_executor_run)
 		prev_executor_run(query, direction, count);
 	else
@@ -93,8 +128,8 @@ module_executor_run(QueryDesc *query, ScanDirection direction, uint64 count)
 static void
 module_executor_run(QueryDesc *query, ScanDirection direction, uint64 count, bool execute_once)
 {
-	if (eps_exec_has_release(query->plannedstmt))
-		eps_exec_run_releases(query);
+	if (query->plannedstmt->dependsOnRole && eps_exec_has_release(query->plannedstmt))
+		run_releases(query);
 	if (prev_executor_run)
 		prev_executor_run(query, direction, count, execute_once);
 	else

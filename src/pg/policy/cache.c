@@ -14,6 +14,7 @@
 #include "access/xact.h"
 #include "catalog/indexing.h"
 #include "catalog/partition.h"
+#include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
@@ -435,6 +436,10 @@ look_up_relation(Oid relid)
 	if (rule != NULL)
 		return resolve_in_context(relid, rule, false, broken);
 	rule = rule_from_below(relid);
+	if (rule != NULL)
+		return resolve_in_context(relid, rule, true, true);
+	/* a copy of protected rows that nobody protected: as good as closed */
+	rule = get_rel_relkind(relid) == RELKIND_MATVIEW ? eps_policy_rule_behind(relid) : NULL;
 	return rule != NULL ? resolve_in_context(relid, rule, true, true) : NULL;
 }
 

@@ -455,6 +455,8 @@ may_open_a_door(const Node *statement)
 		case T_ReassignOwnedStmt:
 		case T_ViewStmt:
 			return true;
+		case T_CreateTableAsStmt:
+			return ((const CreateTableAsStmt *) statement)->objtype == OBJECT_MATVIEW;
 		case T_CreateStmt:
 			return ((const CreateStmt *) statement)->inhRelations != NIL;
 		case T_AlterTableStmt:

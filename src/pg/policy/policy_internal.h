@@ -121,6 +121,15 @@ extern const EpsRule *eps_policy_cache_rule(Oid relid);
 /* From now on a change of this relation's definition is a change of policy. */
 extern void eps_policy_cache_watch(Oid relid);
 
+/*
+ * The rule of a relation whose rows a view or materialized view shows, through
+ * other views too; NULL if there is none (derived.c).
+ */
+extern const EpsRule *eps_policy_rule_behind(Oid relid);
+
+/* Is this role, no superuser, an analyst? (session.c) */
+extern bool eps_policy_is_analyst_role(Oid role);
+
 /* Relations that this one inherits from, directly or not. */
 extern List *eps_policy_ancestors(Oid relid);
 

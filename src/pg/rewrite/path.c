@@ -62,9 +62,10 @@ input_exprs(const Aggref *release)
 static EpsReleasePlan *
 carried_plan(const Aggref *release)
 {
-	Const	   *plan = castNode(Const, linitial_node(TargetEntry, release->args)->expr);
+	char	   *text = eps_rewrite_carried_text(release);
 
-	return eps_release_plan_from_list(castNode(List, stringToNode(TextDatumGetCString(plan->constvalue))));
+	EPS_ENSURE(text != NULL, "a release without a plan");
+	return eps_release_plan_from_list(castNode(List, stringToNode(text)));
 }
 
 /* --- plan ------------------------------------------------------------------------------ */

@@ -13,6 +13,8 @@
  */
 #include "pg/rewrite/rewrite_internal.h"
 
+#include "core/crypto/crypto.h"
+
 #include "catalog/pg_aggregate.h"
 #include "catalog/pg_collation.h"
 #include "catalog/pg_type.h"
@@ -45,11 +47,68 @@ make_placeholder(Oid funcid, List *exprs, Oid type)
 	return agg;
 }
 
+/* --- the planning under way ------------------------------------------------- */
+
+/* Of the innermost planning; nested ones save and restore it (eps_rewrite_leave). */
+static EpsPlanning planning;
+
+EpsPlanning
+eps_rewrite_enter(void)
+{
+	EpsPlanning outer = planning;
+
+	planning.active = false;
+	return outer;
+}
+
+void
+eps_rewrite_leave(const EpsPlanning *outer)
+{
+	planning = *outer;
+}
+
+/* Called when a statement was accepted: its placeholders are about to be made. */
+void
+eps_rewrite_authorize(void)
+{
+	eps_common_check(eps_crypto_random(planning.token, sizeof(planning.token)), "random token");
+	planning.active = true;
+}
+
+#define EPS_TOKEN_TEXT (2 * sizeof(planning.token))
+
+static char *
+token_text(void)
+{
+	char	   *text = palloc(EPS_TOKEN_TEXT + 1);
+
+	for (size_t i = 0; i < sizeof(planning.token); i++)
+		sprintf(text + 2 * i, "%02x", planning.token[i]);
+	return text;
+}
+
+/* The plan that a placeholder carries, or NULL where it was not made by this planning. */
+char *
+eps_rewrite_carried_text(const Aggref *release)
+{
+	TargetEntry *entry = release->args == NIL ? NULL : linitial(release->args);
+	Const	   *value = entry == NULL ? NULL : (Const *) entry->expr;
+	char	   *carried;
+
+	if (!planning.active || value == NULL || !IsA(value, Const) || value->consttype != TEXTOID || value->constisnull)
+		return NULL;
+	carried = TextDatumGetCString(value->constvalue);
+	if (strlen(carried) < EPS_TOKEN_TEXT || memcmp(carried, token_text(), EPS_TOKEN_TEXT) != 0)
+		return NULL;
+	return carried + EPS_TOKEN_TEXT;
+}
+
 static Const *
 plan_const(const EpsReleasePlan *plan)
 {
-	char	   *text = nodeToString(eps_release_plan_to_list(plan));
+	char	   *text = psprintf("%s%s", token_text(), nodeToString(eps_release_plan_to_list(plan)));
 
+	EPS_ENSURE(planning.active, "a release outside of a planning");
 	return makeConst(TEXTOID, -1, DEFAULT_COLLATION_OID, -1, CStringGetTextDatum(text), false, false);
 }
 
@@ -78,7 +137,8 @@ eps_rewrite_find_release(Node *having, const EpsFunctions *functions)
 {
 	if (having != NULL && IsA(having, List) && list_length((List *) having) == 1)
 		having = linitial((List *) having);
-	if (having != NULL && IsA(having, Aggref) && ((Aggref *) having)->aggfnoid == functions->release)
+	if (having != NULL && IsA(having, Aggref) && ((Aggref *) having)->aggfnoid == functions->release &&
+		eps_rewrite_carried_text((Aggref *) having) != NULL)
 		return (Aggref *) having;
 	return NULL;
 }

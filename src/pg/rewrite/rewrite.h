@@ -20,7 +20,22 @@
 extern void eps_rewrite_init(void); /* saves and sets create_upper_paths_hook, get_attavgwidth_hook; from _PG_init */
 
 /*
- * To be called by the planner hook.  If the statement is an analyst's and
+ * One planning of an analyst's statement.  Placeholders of releases carry the
+ * token of the planning that made them, and are believed during it alone: text
+ * that somebody writes by hand, or brings in through a function that the planner
+ * inlines, is not.  Enter returns what leave must be given, on every path.
+ */
+typedef struct EpsPlanning
+{
+	bool		active;
+	uint8		token[16];
+} EpsPlanning;
+
+extern EpsPlanning eps_rewrite_enter(void);
+extern void eps_rewrite_leave(const EpsPlanning *outer);
+
+/*
+ * To be called by the planner hook, between enter and leave.  If the statement is an analyst's and
  * reaches a protected relation, changes the query in place and returns true:
  * then the plan must be made, marked dependent on the role, and guarded.
  * *generic is set where no generic plan can be made: a parameter decides a bound.

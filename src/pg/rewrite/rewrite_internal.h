@@ -21,6 +21,8 @@ extern void eps_rewrite_postprocess(Query *query, const EpsFunctions *functions)
 /* placeholder.c: the aggregates that stand for a release until its path is made */
 extern Aggref *eps_rewrite_release_aggref(const EpsFunctions *functions, const EpsLevel *level);
 extern Aggref *eps_rewrite_output_aggref(const EpsFunctions *functions, int output, Oid type);
+extern void eps_rewrite_authorize(void);
+extern char *eps_rewrite_carried_text(const Aggref *release);
 extern Aggref *eps_rewrite_find_release(Node *having, const EpsFunctions *functions);
 extern int	eps_rewrite_output_number(const Aggref *aggref);
 

@@ -14,6 +14,7 @@
 #include "nodes/nodeFuncs.h"
 #include "parser/parse_relation.h"
 #include "parser/parsetree.h"
+#include "rewrite/rewriteManip.h"
 #include "storage/lmgr.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
@@ -132,7 +133,7 @@ path_targets(const EpsProtected *relation, const RangeTblEntry *rte, int last)
 
 /* Turns the entry into (SELECT relation.*, owner FROM relation JOIN ... along the path). */
 static void
-replace_by_path(RangeTblEntry *rte, const EpsProtected *relation)
+replace_by_path(RangeTblEntry *rte, int rtindex, const EpsProtected *relation)
 {
 	Query	   *sub = makeNode(Query);
 	List	   *from = NIL;
@@ -156,7 +157,11 @@ replace_by_path(RangeTblEntry *rte, const EpsProtected *relation)
 										column_var(i + 2, step->next_relation, step->next_attno)));
 		relid = step->next_relation;
 	}
+	/* row security goes along, and speaks of the relation's new place */
 	base->securityQuals = rte->securityQuals;
+	ChangeVarNodes((Node *) base->securityQuals, rtindex, 1, 0);
+	sub->hasRowSecurity = base->securityQuals != NIL;
+	sub->hasSubLinks = checkExprHasSubLink((Node *) base->securityQuals);
 	sub->commandType = CMD_SELECT;
 	sub->querySource = QSRC_ORIGINAL;
 	sub->canSetTag = true;
@@ -221,7 +226,7 @@ eps_rewrite_relations(Query *query)
 		if (relation == NULL)
 			continue;
 		if (relation->nsteps > 0)
-			replace_by_path(rte, relation);
+			replace_by_path(rte, rtindex, relation);
 		else
 			lend_right(query, rte, relation->owner_attno);
 	}

@@ -103,6 +103,7 @@ eps_rewrite_statement(Query *query, ParamListInfo params, bool *generic)
 		*generic = true;
 		return true;
 	}
+	eps_rewrite_authorize();
 	eps_rewrite_levels(verdict);
 	return true;
 }

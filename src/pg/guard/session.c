@@ -1,0 +1,47 @@
+/*
+ * session.c
+ *	  Settings under which a release is refused, for they would show estimates,
+ *	  counts or places of protected rows (rule 32).
+ */
+#include "pg/guard/guard.h"
+
+#include "access/xact.h"
+#include "tcop/tcopprot.h"
+#include "utils/elog.h"
+#include "utils/guc.h"
+
+/* Settings that must be off; all print something of a plan or of its execution. */
+static const char *const must_be_off[] = {
+	"debug_print_parse", "debug_print_rewritten", "debug_print_plan", "trace_sort",
+	"log_parser_stats", "log_planner_stats", "log_executor_stats", "log_statement_stats"
+};
+
+static void
+refuse_setting(const char *name, const char *value)
+{
+	ereport(ERROR,
+			(errcode(EPS_ERRCODE_SIDE_DOOR),
+			 errmsg("a release is refused while %s is %s", name, value),
+			 errdetail("It would show what the server finds among protected rows."),
+			 errhint("SET %s = default, or ask a database administrator.", name)));
+}
+
+void
+eps_guard_check_session(void)
+{
+	if (client_min_messages < NOTICE)
+		refuse_setting("client_min_messages", "below notice");
+	for (size_t i = 0; i < lengthof(must_be_off); i++)
+	{
+		const char *value = GetConfigOption(must_be_off[i], true, false);
+
+		if (value != NULL && strcmp(value, "off") != 0)
+			refuse_setting(must_be_off[i], "on");
+	}
+	if (IsolationIsSerializable() && !XactReadOnly)
+		ereport(ERROR,
+				(errcode(EPS_ERRCODE_SIDE_DOOR),
+				 errmsg("a release is refused in a serializable transaction that may write"),
+				 errdetail("Its predicate locks would show which rows were read."),
+				 errhint("SET TRANSACTION READ ONLY, or use another isolation level.")));
+}
