@@ -206,7 +206,11 @@ collect_rows(Collector *c)
 	MemoryContext query = CurrentMemoryContext;
 	MemoryContext row_context = run->node->css.ss.ps.ps_ExprContext->ecxt_per_tuple_memory;
 
-	for (;;)
+	/*
+	 * A cancel ends the reading, not the release: whoever was read is charged
+	 * (rule 2), then the cancel takes its course.
+	 */
+	while (!QueryCancelPending)
 	{
 		/* in the query's context: some nodes make what they keep in the current one */
 		TupleTableSlot *slot = ExecProcNode(run->node->child);
