@@ -52,6 +52,10 @@ check_protected(EpsScope *scope, RangeTblEntry *rte, const EpsProtected *relatio
 	if (relation->closed)
 		ereport(ERROR, (errcode(EPS_ERRCODE_REFUSED), errmsg("relation \"%s\" is closed", name),
 						errdetail("A steward took it out of its data set.")));
+	if (relation->broken && rte->relkind == RELKIND_MATVIEW)
+		ereport(ERROR, (errcode(EPS_ERRCODE_REFUSED), errmsg("materialized view \"%s\" holds copies of protected rows", name),
+						errdetail("Nobody has protected it."),
+						errhint("Ask the protected relation itself, or let a steward protect the materialized view with dp.protect.")));
 	if (relation->broken)
 		ereport(ERROR, (errcode(EPS_ERRCODE_REFUSED), errmsg("the policy of relation \"%s\" no longer matches its columns", name),
 						errhint("A steward must protect it again with dp.protect.")));

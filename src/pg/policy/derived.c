@@ -81,8 +81,7 @@ eps_policy_rule_behind(Oid relid)
 	if (view == NULL)
 		return NULL;
 	eps_policy_cache_watch(relid);
-	/* what an analyst materialized came out of releases */
-	found = eps_policy_is_analyst_role(view->rd_rel->relowner) ? NULL : rule_behind_query(view);
+	found = rule_behind_query(view);
 	relation_close(view, NoLock);
 	return found;
 }

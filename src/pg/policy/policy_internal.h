@@ -127,9 +127,6 @@ extern void eps_policy_cache_watch(Oid relid);
  */
 extern const EpsRule *eps_policy_rule_behind(Oid relid);
 
-/* Is this role, no superuser, an analyst? (session.c) */
-extern bool eps_policy_is_analyst_role(Oid role);
-
 /* Relations that this one inherits from, directly or not. */
 extern List *eps_policy_ancestors(Oid relid);
 

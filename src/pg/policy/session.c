@@ -66,11 +66,13 @@ static SessionCache
 look_up_session(const Oid role[NROLES])
 {
 	SessionCache fresh = {.valid = true};
+	Oid			analysts = get_role_oid(EPS_ROLE_ANALYST, true);
 
 	for (int i = 0; i < NROLES; i++)
 	{
 		fresh.role[i] = role[i];
-		fresh.is_analyst[i] = eps_policy_is_analyst_role(role[i]);
+		fresh.is_analyst[i] = OidIsValid(analysts) && !superuser_arg(role[i]) &&
+			is_member_of_role_nosuper(role[i], analysts);
 		fresh.any = fresh.any || fresh.is_analyst[i];
 	}
 	return fresh;
@@ -112,14 +114,6 @@ eps_policy_is_analyst_session(void)
 	if (eps_policy_cache_is_absent() || !current_session()->any)
 		return false;
 	return eps_policy_cache_book() != NULL;
-}
-
-bool
-eps_policy_is_analyst_role(Oid role)
-{
-	Oid			analysts = get_role_oid(EPS_ROLE_ANALYST, true);
-
-	return OidIsValid(analysts) && !superuser_arg(role) && is_member_of_role_nosuper(role, analysts);
 }
 
 /* --- public relations ---------------------------------------------------------- */

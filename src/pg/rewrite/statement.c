@@ -53,6 +53,27 @@ is_empty_probe(const Query *query)
 		 !query->hasAggs && query->groupClause == NIL && query->havingQual == NULL);
 }
 
+/* A closed relation is refused in every query (rule 13). */
+static bool
+closed_walker(Node *node, void *context)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, RangeTblEntry))
+	{
+		RangeTblEntry *rte = (RangeTblEntry *) node;
+		const EpsProtected *relation = rte->rtekind == RTE_RELATION ? eps_policy_protected(rte->relid) : NULL;
+
+		if (relation != NULL && (relation->closed || relation->broken))
+			ereport(ERROR, (errcode(EPS_ERRCODE_REFUSED),
+							errmsg("relation \"%s\" is closed", rte->eref->aliasname)));
+		return false;
+	}
+	if (IsA(node, Query))
+		return query_tree_walker((Query *) node, closed_walker, context, QTW_EXAMINE_RTES_BEFORE);
+	return expression_tree_walker(node, closed_walker, context);
+}
+
 /* The same columns, from nothing: the statement no longer names a relation. */
 static void
 answer_probe(Query *query)
@@ -94,6 +115,7 @@ eps_rewrite_statement(Query *query, ParamListInfo params, bool *generic)
 		return false;
 	if (is_empty_probe(query))
 	{
+		(void) closed_walker((Node *) query, NULL);
 		answer_probe(query);
 		return true;
 	}
