@@ -6,7 +6,7 @@ SELECT setseed(0.5);
 CREATE UNLOGGED TABLE patients AS
 SELECT i::int AS patient_id,
 	md5(i::text)::uuid AS patient_uuid,
-	('county ' || (random() * 57)::int) AS county,
+	(random() * 57)::int AS county,
 	(1920 + random() * 100)::int AS born
 FROM generate_series(1, :owners) i ORDER BY random();
 

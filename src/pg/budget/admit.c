@@ -232,9 +232,9 @@ charge_candidates(const EpsBook *book, const Ladder *ladder, uint32 purpose_bit,
 	return ncharges;
 }
 
-int64
-eps_budget_admit(EpsBook *book, const EpsAdmission *admission,
-				 const EpsCandidate *candidate, uint64 n, uint8 *admitted)
+void
+eps_budget_reserve(EpsBook *book, const EpsAdmission *admission,
+				   const EpsCandidate *candidate, uint64 n, uint8 *admitted)
 {
 	EpsMessage	message = {.kind = EPS_MESSAGE_RELEASE, .role = admission->role,
 		.level = admission->worst_level, .delta_level = admission->worst_delta_level};
@@ -261,7 +261,23 @@ eps_budget_admit(EpsBook *book, const EpsAdmission *admission,
 										 book->region->head + head_words, candidate, n, admitted);
 	eps_budget_publish(book, &message, text);
 	LWLockRelease(EPS_REGION_LOCK(book->region));
-	eps_budget_wait_booked(book, &message);
+	book->reserved = message;
+	EPS_TEST_POINT("published");
+	eps_budget_writer_wake(book->writer);
+}
+
+int64
+eps_budget_await(EpsBook *book)
+{
+	eps_budget_wait_booked(book, &book->reserved);
 	RESUME_INTERRUPTS();
-	return message.seq;
+	return book->reserved.seq;
+}
+
+int64
+eps_budget_admit(EpsBook *book, const EpsAdmission *admission,
+				 const EpsCandidate *candidate, uint64 n, uint8 *admitted)
+{
+	eps_budget_reserve(book, admission, candidate, n, admitted);
+	return eps_budget_await(book);
 }

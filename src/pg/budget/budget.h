@@ -107,6 +107,16 @@ typedef struct EpsAdmission
  * entry's sequence number.  ERROR PV006 when the commit failed: then the charge
  * stays booked and nothing may be answered.
  */
+/*
+ * The same in two steps, so that sums can be formed while the writer writes.
+ * After reserve interrupts are held; an error before await leaves the charge to
+ * the writer, who books it all the same.  Nothing that depends on the rows MUST
+ * leave, and no noise be drawn, before await has returned.
+ */
+extern void eps_budget_reserve(EpsBook *book, const EpsAdmission *admission,
+							   const EpsCandidate *candidate, uint64 n, uint8 *admitted);
+extern int64 eps_budget_await(EpsBook *book);
+
 extern int64 eps_budget_admit(EpsBook *book, const EpsAdmission *admission,
 							  const EpsCandidate *candidate, uint64 n, uint8 *admitted);
 

@@ -165,23 +165,6 @@ extern EpsBookControl *eps_budget_control;	/* shared memory; NULL outside */
 
 #define EPS_BOOK_NLOCKS (2 + EPS_BOOK_MAX_REGIONS)
 
-/* --- an open book: pointers into a region ------------------------------------ */
-
-struct EpsBook
-{
-	EpsRegion  *region;
-	EpsWriter  *writer;
-	uint64		generation;
-	int32		dataset_id;
-	uint32		capacity;
-	uint64		slot_mask;
-	uint64		ring_words;
-	EpsOwnerKey *keys;
-	EpsAccount *accounts;
-	pg_atomic_uint64 *slots;	/* tag << 32 | account + 1; 0 = empty */
-	uint64	   *ring;
-};
-
 /* book.c */
 extern Size eps_budget_shmem_size(void);
 extern void eps_budget_shmem_attach(void);
@@ -240,6 +223,24 @@ typedef struct EpsMessage
 	int32		purpose;
 	int32		granted;
 } EpsMessage;
+
+/* --- an open book: pointers into a region ------------------------------------ */
+
+struct EpsBook
+{
+	EpsRegion  *region;
+	EpsWriter  *writer;
+	uint64		generation;
+	int32		dataset_id;
+	uint32		capacity;
+	uint64		slot_mask;
+	uint64		ring_words;
+	EpsOwnerKey *keys;
+	EpsAccount *accounts;
+	pg_atomic_uint64 *slots;	/* tag << 32 | account + 1; 0 = empty */
+	uint64	   *ring;
+	EpsMessage	reserved;		/* the reservation that is not answered yet */
+};
 
 #define EPS_MESSAGE_WORDS (sizeof(EpsMessage) / sizeof(uint64))
 

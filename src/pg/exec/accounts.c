@@ -58,13 +58,13 @@ fits_memory(unsigned bits)
 	return bits < 32 && sizeof(KnownAccount) << bits <= get_hash_memory_limit() / 2;
 }
 
-/* Bits of a table for about that many owners, half full. */
+/* Bits of a table for about that many owners, a quarter full: a walk mostly ends where it begins. */
 static unsigned
 bits_for(uint64 owners)
 {
 	unsigned	bits = FIRST_BITS;
 
-	while ((uint64) 1 << bits < owners * 2 && fits_memory(bits + 1))
+	while ((uint64) 1 << bits < owners * 4 && fits_memory(bits + 1))
 		bits++;
 	return bits;
 }

@@ -48,7 +48,7 @@ admit(EpsRun *run)
 		.mechanism = mechanism_text(run)
 	};
 
-	(void) eps_budget_admit(node->book, &admission, run->candidates, run->ncandidates, admitted);
+	eps_budget_reserve(node->book, &admission, run->candidates, run->ncandidates, admitted);
 	return admitted;
 }
 
@@ -329,17 +329,17 @@ void
 eps_exec_answer(EpsScanState *node)
 {
 	EpsRun	   *run = begin_run(node);
-	uint8	   *admitted;
 	MemoryContext query = MemoryContextSwitchTo(node->css.ss.ps.state->es_query_cxt);
 
 	/* An error ends the hold by itself */
 	HOLD_CANCEL_INTERRUPTS();
 	read_rows(run);
 	MemoryContextSwitchTo(run->context);
-	admitted = admit(run);
+	/* step 4 goes on while the writer writes; nothing is drawn before it has */
+	add_up(run, admit(run));
+	(void) eps_budget_await(node->book);
 	RESUME_CANCEL_INTERRUPTS();
 	CHECK_FOR_INTERRUPTS();
-	add_up(run, admitted);
 	select_groups(run);
 	MemoryContextSwitchTo(node->css.ss.ps.state->es_query_cxt);
 	node->rows = eps_exec_emit(run);
