@@ -122,7 +122,7 @@ SELECT count(*) FROM visits v JOIN dp.datasets d ON true;
 SELECT near(n, 3000, s), w.storeys FROM (SELECT count(*), dp.stddev_of_noise(count(*)) FROM visits) a(n, s), wings w ORDER BY 2;
 SELECT near(n, 3000, s), staff.dept FROM (SELECT count(*), dp.stddev_of_noise(count(*)) FROM visits) a(n, s) LEFT JOIN staff ON true;
 
--- What the analyst made is public; what came out of a release is too, elsewhere
+-- What the analyst made would show what was read of it; elsewhere it may be joined with answers
 CREATE TABLE mine (dept int, weight int);
 INSERT INTO mine SELECT i, 2 * i FROM generate_series(1, 4) i;
 CREATE TEMP TABLE chosen AS SELECT dept FROM depts WHERE dept <= 2;

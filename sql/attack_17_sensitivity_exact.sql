@@ -42,9 +42,11 @@ END $$;
 CREATE FUNCTION changed(a int, b int) RETURNS TABLE (name text, change numeric) LANGUAGE sql AS $$
 	SELECT CASE WHEN m.name LIKE 'group %' THEN 'all groups' ELSE m.name END, round(sum(abs(m.value - o.value))::numeric, 3) FROM measured m JOIN measured o USING (name)
 	WHERE m.pass = a AND o.pass = b GROUP BY 1 HAVING sum(abs(m.value - o.value)) > 0.001 ORDER BY 1 $$;
-SET SESSION AUTHORIZATION regress_attack_17;
 CREATE TABLE mine (k int);
 INSERT INTO mine SELECT k FROM generate_series(0, 99) k, generate_series(1, 50);
+SELECT dp.declare_public('mine');
+GRANT SELECT ON mine TO regress_attack_17;
+SET SESSION AUTHORIZATION regress_attack_17;
 SELECT measure(1);
 RESET SESSION AUTHORIZATION;
 -- two hundred rows of one owner, in all groups, of all values, in both tables

@@ -77,6 +77,7 @@ typedef struct EpsScope
 	int			nfacts;
 	int64		rows;			/* owned: bound of rows an owner */
 	bool		unique;
+	int64		fanout;			/* owned: product of matches in public relations, 0 = 1 */
 	int64		groups;			/* owned: smallest declared groups_per_owner; 0 = none */
 	List	   *relations;		/* of Oid: protected relations read beneath */
 	List	   *ctes;			/* of EpsCte *, of query->cteList */

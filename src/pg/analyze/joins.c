@@ -167,6 +167,18 @@ multiply_rows(EpsRegion *region, int64 by)
 		region->rows *= by;
 }
 
+#define EPS_MAX_PRODUCT 10000
+
+static void
+bound_product(EpsScope *scope, int64 fanout)
+{
+	scope->fanout = Max(scope->fanout, 1) * fanout;
+	if (scope->fanout > EPS_MAX_PRODUCT)
+		eps_analyze_refuse(-1, "public relations multiply a protected row too often",
+						   "Together they may make at most 10000 rows of one, else time and memory become the answer.",
+						   "Join fewer public relations, or on columns with a unique index.");
+}
+
 /*
  * Rule 16: takes the public sources in an order in which each is tied to what is
  * known already, so that the product of their fan-outs bounds the rows that one
@@ -209,6 +221,7 @@ bound_public(EpsScope *scope, EpsRegion *region, Bitmapset *known, List *quals)
 			eps_analyze_refuse(-1, "a public relation is joined without a bound on its matches",
 							   "A protected row may match at most 100 rows of a public relation, else time and memory become the answer.",
 							   "Join it on a column with a unique index, or declare a smaller public relation.");
+		bound_product(scope, best_fanout);
 		multiply_rows(region, best_fanout);
 		if (best_fanout > 1)
 			region->unique = false;
@@ -243,8 +256,8 @@ add_item(EpsScope *scope, int rtindex, EpsRegion *region, bool nullable)
 		default:
 			ereport(ERROR, (errcode(EPS_ERRCODE_REFUSED),
 							errmsg("\"%s\" is neither protected nor public", source->rte->eref->aliasname),
-							errdetail("Beside protected rows only relations that are declared public, or that the analyst made, may be read."),
-							errhint("A steward can declare a relation public with dp.declare_public.")));
+							errdetail("Beside protected rows only relations may be read that a steward has declared public and that the analyst can neither own nor write."),
+							errhint("A steward can declare a relation public with dp.declare_public; a short list of your own can be written as VALUES.")));
 	}
 }
 

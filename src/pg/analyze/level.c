@@ -238,7 +238,7 @@ eps_analyze_require_total(EpsScope *scope, int location)
 		q->limitCount != NULL || q->limitOffset != NULL)
 		eps_analyze_refuse(location, "this public subquery is too complex beside protected rows",
 						   "Only projection, filters and joins of public relations are accepted there.",
-						   "Store its result in a table of your own and join that.");
+						   "Simplify it, or let a steward declare its result public.");
 	if (contain_vars_of_level((Node *) q, 1))
 		eps_analyze_refuse(location, "a correlated subquery is not allowed beside protected rows", NULL, NULL);
 	for (int i = 0; i < scope->nsources; i++)

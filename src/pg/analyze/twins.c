@@ -106,6 +106,27 @@ eps_analyze_sql_float8_div(PG_FUNCTION_ARGS)
 	PG_RETURN_FLOAT8(PG_GETARG_FLOAT8(0) / PG_GETARG_FLOAT8(1));
 }
 
+/*
+ * Near the ends of the type a change of time zone could leave it: such an instant
+ * counts as infinite.  POSIX-style zones are up to 168 hours off, and a change of
+ * daylight saving can count that twice; hence the margin.
+ */
+#define EPS_ZONE_MARGIN (16 * USECS_PER_DAY)
+
+static bool
+is_near_end(Timestamp t, Timestamp *infinity)
+{
+	if (TIMESTAMP_NOT_FINITE(t))
+		return false;
+	if (t < MIN_TIMESTAMP + EPS_ZONE_MARGIN)
+		TIMESTAMP_NOBEGIN(*infinity);
+	else if (t > END_TIMESTAMP - EPS_ZONE_MARGIN)
+		TIMESTAMP_NOEND(*infinity);
+	else
+		return false;
+	return true;
+}
+
 /* Years before 3000 BC truncate to instants that the type cannot hold. */
 static bool
 too_early_to_truncate(Timestamp t)
@@ -126,7 +147,9 @@ eps_analyze_sql_date_trunc_timestamp(PG_FUNCTION_ARGS)
 Datum
 eps_analyze_sql_date_trunc_timestamptz(PG_FUNCTION_ARGS)
 {
-	if (too_early_to_truncate(PG_GETARG_TIMESTAMPTZ(1)))
+	Timestamp	infinity;
+
+	if (too_early_to_truncate(PG_GETARG_TIMESTAMPTZ(1)) || is_near_end(PG_GETARG_TIMESTAMPTZ(1), &infinity))
 		PG_RETURN_NULL();
 	return DirectFunctionCall2(timestamptz_trunc, PG_GETARG_DATUM(0), PG_GETARG_DATUM(1));
 }
@@ -163,26 +186,14 @@ Datum
 eps_analyze_sql_timestamptz(PG_FUNCTION_ARGS)
 {
 	int			overflow;
+	Timestamp	local = date2timestamp_opt_overflow(PG_GETARG_DATEADT(0), &overflow);
+	Timestamp	infinity;
 
+	if (overflow != 0 || TIMESTAMP_NOT_FINITE(local))
+		PG_RETURN_TIMESTAMPTZ(local);
+	if (is_near_end(local, &infinity))
+		PG_RETURN_TIMESTAMPTZ(infinity);
 	PG_RETURN_TIMESTAMPTZ(date2timestamptz_opt_overflow(PG_GETARG_DATEADT(0), &overflow));
-}
-
-/*
- * Within two days of the ends of the type a change of time zone could leave it:
- * such an instant counts as infinite.
- */
-static bool
-is_near_end(Timestamp t, Timestamp *infinity)
-{
-	if (TIMESTAMP_NOT_FINITE(t))
-		return false;
-	if (t < MIN_TIMESTAMP + 2 * USECS_PER_DAY)
-		TIMESTAMP_NOBEGIN(*infinity);
-	else if (t > END_TIMESTAMP - 2 * USECS_PER_DAY)
-		TIMESTAMP_NOEND(*infinity);
-	else
-		return false;
-	return true;
 }
 
 Datum

@@ -262,7 +262,6 @@ eps_budget_reserve(EpsBook *book, const EpsAdmission *admission,
 	eps_budget_publish(book, &message, text);
 	LWLockRelease(EPS_REGION_LOCK(book->region));
 	book->reserved = message;
-	EPS_TEST_POINT("published");
 	eps_budget_writer_wake(book->writer);
 }
 

@@ -128,6 +128,8 @@ eps_budget_wait_booked(const EpsBook *book, const EpsMessage *message)
 {
 	EpsTicketStatus status;
 
+	EPS_TEST_POINT("published");
+	eps_budget_writer_wake(book->writer);
 	for (;;)
 	{
 		ConditionVariablePrepareToSleep(&book->writer->answered);

@@ -85,6 +85,20 @@ claim_of(const EpsScanState *node)
 	};
 }
 
+/* The ledger records the statement: one that is too long is refused before a row
+ * is read. */
+static void
+check_text(const EpsScanState *node)
+{
+	const char *text = node->css.ss.ps.state->es_sourceText;
+
+	if (text != NULL && strlen(text) > 128 * 1024)
+		ereport(ERROR,
+				(errcode(EPS_ERRCODE_REFUSED),
+				 errmsg("the statement is too long to be recorded"),
+				 errhint("Send at most 128 kB of text with a release.")));
+}
+
 /*
  * Books the new releases among the statement's, all or none.  Books are opened
  * before: a quota is never given back.
@@ -98,6 +112,7 @@ book_releases(List *scans)
 	ListCell   *lc;
 
 	eps_budget_check_durable();
+	check_text(linitial(scans));
 	foreach(lc, scans)
 	{
 		EpsScanState *node = lfirst(lc);

@@ -38,10 +38,11 @@ eps_guard_check_session(void)
 		if (value != NULL && strcmp(value, "off") != 0)
 			refuse_setting(must_be_off[i], "on");
 	}
-	if (IsolationIsSerializable() && !XactReadOnly)
+	/* read only is no way out: it locks as well while others write */
+	if (IsolationIsSerializable())
 		ereport(ERROR,
 				(errcode(EPS_ERRCODE_SIDE_DOOR),
-				 errmsg("a release is refused in a serializable transaction that may write"),
-				 errdetail("Its predicate locks would show which rows were read."),
-				 errhint("SET TRANSACTION READ ONLY, or use another isolation level.")));
+				 errmsg("a release is refused in a serializable transaction"),
+				 errdetail("Its predicate locks, and its failures to serialize, would show which rows were read."),
+				 errhint("Use READ COMMITTED or REPEATABLE READ.")));
 }

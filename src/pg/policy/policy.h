@@ -117,7 +117,11 @@ extern bool eps_policy_is_analyst_session(void);
  * stay. */
 extern const EpsProtected *eps_policy_protected(Oid relid);
 
-/* Declared public by a steward, or owned by one of the session's analyst roles. */
+/*
+ * Declared public by a steward, and out of reach of the session's roles: they
+ * neither own it nor may change it.  A relation that the analyst can write shows
+ * him afterwards which of its pages and rows were read beside protected ones.
+ */
 extern bool eps_policy_is_public(Oid relid);
 
 /* NULL if there is none. */

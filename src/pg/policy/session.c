@@ -118,28 +118,17 @@ eps_policy_is_analyst_session(void)
 
 /* --- public relations ---------------------------------------------------------- */
 
-static Oid
-relation_owner(Oid relid)
-{
-	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
-	Oid			owner;
-
-	if (!HeapTupleIsValid(tuple))
-		return InvalidOid;
-	owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
-	ReleaseSysCache(tuple);
-	return owner;
-}
-
+/* Owner or writer: either can find out what was read. */
 static bool
-is_made_by_session(Oid relid)
+can_session_write(Oid relid)
 {
 	const SessionCache *s = current_session();
-	Oid			owner = relation_owner(relid);
 
 	for (int i = 0; i < NROLES; i++)
 	{
-		if (s->is_analyst[i] && s->role[i] == owner)
+		if (s->is_analyst[i] &&
+			(pg_class_aclmask(relid, s->role[i], ACL_INSERT | ACL_UPDATE | ACL_DELETE | ACL_TRUNCATE | ACL_TRIGGER, ACLMASK_ANY) != 0 ||
+			 pg_attribute_aclcheck_all(relid, s->role[i], ACL_INSERT | ACL_UPDATE, ACLMASK_ANY) == ACLCHECK_OK))
 			return true;
 	}
 	return false;
@@ -168,7 +157,7 @@ eps_policy_is_public(Oid relid)
 {
 	if (eps_policy_protected(relid) != NULL)
 		return false;
-	return is_declared_public(relid) || is_made_by_session(relid);
+	return is_declared_public(relid) && !can_session_write(relid);
 }
 
 /* --- grants and purposes --------------------------------------------------------- */
