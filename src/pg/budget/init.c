@@ -6,7 +6,9 @@
 
 #include <limits.h>
 
+#include "access/htup_details.h"
 #include "access/xact.h"
+#include "catalog/pg_authid.h"
 #include "catalog/pg_database.h"
 #include "commands/dbcommands.h"
 #include "commands/defrem.h"
@@ -17,6 +19,7 @@
 #include "tcop/utility.h"
 #include "utils/acl.h"
 #include "utils/guc.h"
+#include "utils/syscache.h"
 
 #include "core/crypto/crypto.h"
 #include "pg/budget/budget_internal.h"
@@ -136,6 +139,22 @@ needed_database(Node *parsetree)
 	}
 }
 
+/* The server's own have_createdb_privilege is not exported in every minor release. */
+static bool
+may_create_databases(void)
+{
+	HeapTuple	tuple;
+	bool		result;
+
+	if (superuser())
+		return true;
+	tuple = SearchSysCache1(AUTHOID, ObjectIdGetDatum(GetUserId()));
+	result = HeapTupleIsValid(tuple) && ((Form_pg_authid) GETSTRUCT(tuple))->rolcreatedb;
+	if (HeapTupleIsValid(tuple))
+		ReleaseSysCache(tuple);
+	return result;
+}
+
 /* Whoever may not do it shall not disturb the writer by trying. */
 static bool
 may_need_database(Oid database)
@@ -146,7 +165,7 @@ may_need_database(Oid database)
 	bool		owner = pg_database_ownercheck(database, GetUserId());
 #endif
 
-	return owner || have_createdb_privilege();
+	return owner || may_create_databases();
 }
 
 static void
