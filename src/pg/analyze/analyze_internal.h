@@ -41,7 +41,7 @@ typedef enum EpsSourceKind
 {
 	EPS_SOURCE_NONE,			/* not in the join tree */
 	EPS_SOURCE_OWNED,
-	EPS_SOURCE_PUBLIC,			/* declared public, the analyst's own, or constants */
+	EPS_SOURCE_PUBLIC,			/* declared public and out of the analyst's reach, or constants */
 	EPS_SOURCE_RELEASED,
 	EPS_SOURCE_OTHER			/* ordinary relation: not beside protected rows */
 } EpsSourceKind;

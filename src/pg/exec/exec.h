@@ -27,7 +27,8 @@ extern bool eps_exec_is_release(const Plan *plan);
 
 /*
  * CustomScan layout: custom_private = list of (release plan list, IntList of
- * child positions, counted from 1 as resno: keys, owner, columns); custom_scan_tlist = keys then outputs,
+ * child positions, counted from 1 as resno: keys, owner, columns);
+ * custom_scan_tlist = keys then outputs,
  * so scan tuple attribute k is key k, nkeys + j is output j; custom_plans = one
  * child.
  */
