@@ -85,6 +85,7 @@ OBJS_PG = \
 	src/pg/budget/fold.o \
 	src/pg/budget/init.o \
 	src/pg/budget/key.o \
+	src/pg/budget/known.o \
 	src/pg/budget/load.o \
 	src/pg/budget/query.o \
 	src/pg/budget/quota.o \
@@ -95,7 +96,6 @@ OBJS_PG = \
 	src/pg/budget/verify.o \
 	src/pg/budget/wait.o \
 	src/pg/budget/writer.o \
-	src/pg/exec/accounts.o \
 	src/pg/exec/answer.o \
 	src/pg/exec/bound.o \
 	src/pg/exec/collect.o \

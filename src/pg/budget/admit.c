@@ -156,12 +156,13 @@ fill_ladder(Ladder *ladder, const EpsAdmission *admission)
 
 /* No charge may exceed the quoted worst case (rule 21). */
 static void
-check_candidates(const EpsBook *book, const Ladder *ladder, const EpsCandidate *candidate, uint64 n)
+check_candidates(const EpsBook *book, const Ladder *ladder, const EpsCandidates *candidates)
 {
+	const EpsCandidate *candidate = candidates->one;
 	uint32		naccounts = pg_atomic_read_u32(&book->region->naccounts);
 	bool		good = true;
 
-	for (uint64 i = 0; i < n; i++)
+	for (uint64 i = 0; i < candidates->n; i++)
 		good &= (candidate[i].level <= ladder->top)
 			& (candidate[i].delta_level <= ladder->delta_top)
 			& ((candidate[i].account < naccounts) | (candidate[i].account == EPS_ACCOUNT_NONE));
@@ -171,12 +172,14 @@ check_candidates(const EpsBook *book, const Ladder *ladder, const EpsCandidate *
 /* Always inlined: a compiler may take a function of prefetches for one without
  * effect, and drop the call. */
 static pg_attribute_always_inline void
-prefetch_candidate(const EpsBook *book, const EpsCandidate *c)
+prefetch_candidate(const EpsBook *book, const EpsCandidates *candidates, uint64 i)
 {
-	if (c->account != EPS_ACCOUNT_NONE)
-		__builtin_prefetch(&book->accounts[c->account], 1);
+	uint32		account = candidates->one[i].account;
+
+	if (account != EPS_ACCOUNT_NONE)
+		__builtin_prefetch(&book->accounts[account], 1);
 	else
-		__builtin_prefetch(&book->slots[c->key.lo & book->slot_mask], 1);
+		__builtin_prefetch(&book->slots[candidates->key[i].lo & book->slot_mask], 1);
 }
 
 /* Does the owner let this purpose be? consent_mask is 0 without purposes. */
@@ -194,25 +197,25 @@ has_consent(const EpsAccount *a, uint32 purpose_bit, uint32 default_consent)
  */
 static uint32
 charge_candidates(const EpsBook *book, const Ladder *ladder, uint32 purpose_bit, uint32 default_consent,
-				  uint64 charges_at, const EpsCandidate *candidate, uint64 n, uint8 *admitted)
+				  uint64 charges_at, const EpsCandidates *candidates, uint8 *admitted)
 {
 	uint64		index = eps_budget_ring_index(book, charges_at);
 	uint64		delta_limit = book->region->delta_units;
 	uint64		cap = book->region->cap_units;
 	uint32		ncharges = 0;
 
-	for (uint64 i = 0; i < n; i++)
+	for (uint64 i = 0; i < candidates->n; i++)
 	{
-		const EpsCandidate *c = &candidate[i];
+		const EpsCandidate *c = &candidates->one[i];
 		uint32		account = c->account;
 		uint64		rho = ladder->units[c->level];
 		uint64		delta = ladder->units[c->delta_level];
 		EpsAccount *a;
 
-		if (i + AHEAD < n)
-			prefetch_candidate(book, c + AHEAD);
+		if (i + AHEAD < candidates->n)
+			prefetch_candidate(book, candidates, i + AHEAD);
 		if (account == EPS_ACCOUNT_NONE)
-			account = eps_budget_enrol(book, &c->key);
+			account = eps_budget_enrol(book, &candidates->key[i]);
 		if (account == EPS_ACCOUNT_NONE)
 			continue;
 		a = &book->accounts[account];
@@ -234,7 +237,7 @@ charge_candidates(const EpsBook *book, const Ladder *ladder, uint32 purpose_bit,
 
 void
 eps_budget_reserve(EpsBook *book, const EpsAdmission *admission,
-				   const EpsCandidate *candidate, uint64 n, uint8 *admitted)
+				   const EpsCandidates *candidates, uint8 *admitted)
 {
 	EpsMessage	message = {.kind = EPS_MESSAGE_RELEASE, .role = admission->role,
 		.level = admission->worst_level, .delta_level = admission->worst_delta_level};
@@ -254,11 +257,11 @@ eps_budget_reserve(EpsBook *book, const EpsAdmission *admission,
 	head_words = eps_budget_text_words(&message, text);
 	default_consent = eps_policy_default_consent(book->dataset_id);
 	fill_ladder(&ladder, admission);
-	check_candidates(book, &ladder, candidate, n);
+	check_candidates(book, &ladder, candidates);
 
-	eps_budget_enter(book, head_words + Min(n, (uint64) book->capacity));
+	eps_budget_enter(book, head_words + Min(candidates->n, (uint64) book->capacity));
 	message.ncharges = charge_candidates(book, &ladder, purpose_bit, default_consent,
-										 book->region->head + head_words, candidate, n, admitted);
+										 book->region->head + head_words, candidates, admitted);
 	eps_budget_publish(book, &message, text);
 	LWLockRelease(EPS_REGION_LOCK(book->region));
 	book->reserved = message;
@@ -275,8 +278,8 @@ eps_budget_await(EpsBook *book)
 
 int64
 eps_budget_admit(EpsBook *book, const EpsAdmission *admission,
-				 const EpsCandidate *candidate, uint64 n, uint8 *admitted)
+				 const EpsCandidates *candidates, uint8 *admitted)
 {
-	eps_budget_reserve(book, admission, candidate, n, admitted);
+	eps_budget_reserve(book, admission, candidates, admitted);
 	return eps_budget_await(book);
 }

@@ -6,7 +6,7 @@
  * It stands in main shared memory, reserved at start (dp.max_owners), because
  * /dev/shm is often too small in containers; untouched pages cost nothing.
  * Each data set gets one stretch of the arena when its book is loaded: keys,
- * accounts, directory, ring.  Keys and accounts are separate arrays: a look-up
+ * accounts, directory, cache of look-ups, ring.  Keys and accounts are separate arrays: a look-up
  * touches a directory slot and a key, an admission touches an account only.
  */
 #include "postgres.h"
@@ -20,11 +20,14 @@
 
 EpsBookControl *eps_budget_control = NULL;
 
-/* The most that an account takes: key, account, four directory slots, a ring word. */
+/* The most that an account takes: key, account, four directory slots, one and a
+ * half of the cache of look-ups, a ring word. */
 #define BYTES_PER_ACCOUNT \
-	(sizeof(EpsOwnerKey) + sizeof(EpsAccount) + 4 * sizeof(uint64) + sizeof(uint64))
+	(sizeof(EpsOwnerKey) + sizeof(EpsAccount) + 4 * sizeof(uint64) + \
+	 sizeof(EpsKnownAccount) * 3 / 2 + sizeof(uint64))
 #define RING_EXTRA_WORDS	((EPS_BOOK_MAX_TEXT + sizeof(EpsMessage)) / sizeof(uint64) + 64)
-#define REGION_EXTRA_BYTES	(RING_EXTRA_WORDS * sizeof(uint64) + 4 * PG_CACHE_LINE_SIZE)
+#define REGION_EXTRA_BYTES \
+	(RING_EXTRA_WORDS * sizeof(uint64) + EPS_KNOWN_STEPS * sizeof(EpsKnownAccount) + 8 * PG_CACHE_LINE_SIZE)
 
 static uint32
 ticket_count(void)
@@ -103,10 +106,17 @@ slots_for(uint32 capacity)
 }
 
 static Size
+known_bytes(uint32 capacity)
+{
+	return CACHELINEALIGN((eps_budget_known_slots(capacity) + EPS_KNOWN_STEPS) * sizeof(EpsKnownAccount));
+}
+
+static Size
 region_bytes(uint32 capacity)
 {
 	return CACHELINEALIGN((Size) capacity * (sizeof(EpsOwnerKey) + sizeof(EpsAccount)))
 		+ CACHELINEALIGN(slots_for(capacity) * sizeof(uint64))
+		+ known_bytes(capacity)
 		+ CACHELINEALIGN(((Size) capacity + RING_EXTRA_WORDS) * sizeof(uint64));
 }
 
@@ -128,6 +138,8 @@ eps_budget_view(EpsBook *book, EpsRegion *region, EpsWriter *writer)
 	at += CACHELINEALIGN((Size) region->capacity * (sizeof(EpsOwnerKey) + sizeof(EpsAccount)));
 	book->slots = (pg_atomic_uint64 *) at;
 	at += CACHELINEALIGN((region->slot_mask + 1) * sizeof(uint64));
+	book->known = (EpsKnownAccount *) at;
+	at += known_bytes(region->capacity);
 	book->ring = (uint64 *) at;
 }
 
@@ -249,6 +261,7 @@ eps_budget_region_make(Oid database, const EpsDataset *dataset)
 	{
 		eps_budget_view(&view, r, NULL);
 		memset(view.slots, 0, (view.slot_mask + 1) * sizeof(uint64));
+		memset(view.known, 0, known_bytes(r->capacity));
 	}
 	return r;
 }

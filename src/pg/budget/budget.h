@@ -20,6 +20,8 @@
 #include "pg/common/common.h"
 #include "pg/policy/policy.h"
 
+#include "port/atomics.h"
+
 extern void eps_budget_init(void);	/* settings, shared memory, hooks; from _PG_init */
 
 /* Checks that charges can be made durable here at all: not a standby, fsync and
@@ -50,9 +52,52 @@ extern void eps_budget_owner_key(EpsOwnerKey *out, const EpsBook *book, const ui
  * needed: the directory only grows. Prefetches in batches. */
 extern void eps_budget_lookup(const EpsBook *book, uint32 *account, const EpsOwnerKey *key, int n);
 
-/* The same as long as account numbers mean the same owners; admission refuses a
- * book whose generation has passed. Never 0. */
-extern uint64 eps_budget_generation(const EpsBook *book);
+/*
+ * A cache of look-ups for integer keys, in the order of an unkeyed 64-bit hash of
+ * the caller's (a bijection of the key): no keyed hash, and a caller who goes by
+ * the hash reads memory in order.
+ */
+typedef struct EpsKnownAccount
+{
+	uint32		hash[2];
+	uint32		next_account;	/* account + 1; 0: free */
+} EpsKnownAccount;
+
+typedef struct EpsKnown
+{
+	EpsKnownAccount *slots;
+	uint64		n;				/* where walks begin; EPS_KNOWN_STEPS more follow */
+} EpsKnown;
+
+#define EPS_KNOWN_STEPS 64
+
+extern void eps_budget_known(EpsKnown *out, const EpsBook *book);
+extern void eps_budget_known_add(const EpsBook *book, const uint64 *hash, const uint32 *account, int n);
+
+static inline uint64
+eps_budget_known_at(const EpsKnown *known, uint64 hash)
+{
+	return (uint64) (((EpsU128) hash * known->n) >> 64);
+}
+
+/* EPS_ACCOUNT_NONE if the cache does not know it. */
+static inline uint32
+eps_budget_known_find(const EpsKnown *known, uint64 hash)
+{
+	const volatile EpsKnownAccount *slot = known->slots + eps_budget_known_at(known, hash);
+
+	for (int i = 0; i < EPS_KNOWN_STEPS; i++, slot++)
+	{
+		uint32		next_account = slot->next_account;
+
+		if (next_account == 0)
+			break;
+		pg_read_barrier();
+		if (slot->hash[0] == (uint32) hash && slot->hash[1] == (uint32) (hash >> 32))
+			return next_account - 1;
+	}
+	return EPS_ACCOUNT_NONE;
+}
 
 /* Number of accounts that a book may hold (public) */
 extern uint32 eps_budget_capacity(const EpsBook *book);
@@ -82,8 +127,16 @@ typedef struct EpsCandidate
 	uint32		account;		/* or EPS_ACCOUNT_NONE: then enrolled here */
 	uint16		level;			/* ladder level of the charge; 0 = nothing */
 	uint16		delta_level;
-	EpsOwnerKey key;			/* read only where account is EPS_ACCOUNT_NONE */
 } EpsCandidate;
+
+/* Candidates in order, and their keys, which are read only where the account is
+ * EPS_ACCOUNT_NONE. */
+typedef struct EpsCandidates
+{
+	EpsCandidate *one;
+	EpsOwnerKey *key;
+	uint64		n;
+} EpsCandidates;
 
 typedef struct EpsAdmission
 {
@@ -114,10 +167,10 @@ typedef struct EpsAdmission
  * leave, and no noise be drawn, before await has returned.
  */
 extern void eps_budget_reserve(EpsBook *book, const EpsAdmission *admission,
-							   const EpsCandidate *candidate, uint64 n, uint8 *admitted);
+							   const EpsCandidates *candidates, uint8 *admitted);
 extern int64 eps_budget_await(EpsBook *book);
 
 extern int64 eps_budget_admit(EpsBook *book, const EpsAdmission *admission,
-							  const EpsCandidate *candidate, uint64 n, uint8 *admitted);
+							  const EpsCandidates *candidates, uint8 *admitted);
 
 #endif							/* EPS_PG_BUDGET_H */

@@ -5,8 +5,9 @@
  *
  * Who may touch what:
  * - region table, writer table, arena: book lock;
- * - accounts, directory, messages not yet published, next_expiry: the region's
- *	 admission lock (look-ups read the directory without it: it only grows);
+ * - accounts, directory, cache of look-ups, messages not yet published,
+ *	 next_expiry: the region's admission lock (look-ups read directory and cache
+ *	 without it: they only grow);
  * - head and tail of a ring, orders, sequence numbers, tickets: the mutex of the
  *	 database's writer slot;
  * - quotas: quota lock.
@@ -238,9 +239,17 @@ struct EpsBook
 	EpsOwnerKey *keys;
 	EpsAccount *accounts;
 	pg_atomic_uint64 *slots;	/* tag << 32 | account + 1; 0 = empty */
+	EpsKnownAccount *known;
 	uint64	   *ring;
 	EpsMessage	reserved;		/* the reservation that is not answered yet */
 };
+
+/* Two thirds full at most. */
+static inline uint64
+eps_budget_known_slots(uint32 capacity)
+{
+	return (uint64) capacity * 3 / 2;
+}
 
 #define EPS_MESSAGE_WORDS (sizeof(EpsMessage) / sizeof(uint64))
 

@@ -123,9 +123,3 @@ eps_budget_capacity(const EpsBook *book)
 {
 	return book->capacity;
 }
-
-uint64
-eps_budget_generation(const EpsBook *book)
-{
-	return book->generation;
-}

@@ -60,21 +60,23 @@ eps_budget_test_point(const char *name)
 
 /* --- admission without a query ----------------------------------------------------- */
 
-static EpsCandidate *
+static EpsCandidates
 make_candidates(EpsBook *book, EpsKeyFamily family, const int64 *owner, uint64 n, int level, int delta_level)
 {
-	EpsCandidate *c = palloc_extended(Max(n, 1) * sizeof(EpsCandidate), MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	EpsCandidates c = {.n = n};
 
+	c.one = palloc_extended(Max(n, 1) * sizeof(EpsCandidate), MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	c.key = palloc_extended(Max(n, 1) * sizeof(EpsOwnerKey), MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 	for (uint64 i = 0; i < n; i++)
 	{
 		uint8		buffer[16];
 		const uint8 *bytes;
 		Size		len = eps_policy_owner_bytes(&bytes, buffer, family, INT8OID, Int64GetDatum(owner[i]));
 
-		eps_budget_owner_key(&c[i].key, book, bytes, len);
-		eps_budget_lookup(book, &c[i].account, &c[i].key, 1);
-		c[i].level = (uint16) level;
-		c[i].delta_level = (uint16) delta_level;
+		eps_budget_owner_key(&c.key[i], book, bytes, len);
+		eps_budget_lookup(book, &c.one[i].account, &c.key[i], 1);
+		c.one[i].level = (uint16) level;
+		c.one[i].delta_level = (uint16) delta_level;
 	}
 	return c;
 }
@@ -101,12 +103,12 @@ eps_budget_sql_test_admit(PG_FUNCTION_ARGS)
 	EpsAdmission admission = {.role = GetOuterUserId(),.purpose = PG_GETARG_INT32(4),
 		.worst_level = (uint16) PG_GETARG_INT32(2),.worst_delta_level = (uint16) PG_GETARG_INT32(3),
 	.statement = "test", .mechanism = "none"};
-	EpsCandidate *c = make_candidates(book, eps_policy_dataset(book->dataset_id)->family,
+	EpsCandidates c = make_candidates(book, eps_policy_dataset(book->dataset_id)->family,
 									  (int64 *) ARR_DATA_PTR(owners), n,
 									  PG_GETARG_INT32(2), PG_GETARG_INT32(3));
 	uint8	   *admitted = palloc0((n + 7) / 8 + 1);
 
-	eps_budget_admit(book, &admission, c, n, admitted);
+	eps_budget_admit(book, &admission, &c, admitted);
 	PG_RETURN_INT32(count_bits(admitted, n));
 }
 
@@ -122,12 +124,13 @@ eps_budget_sql_test_time(PG_FUNCTION_ARGS)
 	int			levels = PG_GETARG_INT32(2);
 	EpsAdmission admission = {.role = GetOuterUserId(),.purpose = -1,.worst_level = 100,
 	.statement = "test", .mechanism = "none"};
-	EpsCandidate *c = palloc_extended(n * sizeof(EpsCandidate), MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 	EpsOwnerKey *keys = palloc_extended(n * sizeof(EpsOwnerKey), MCXT_ALLOC_HUGE);
+	EpsCandidates c = {.key = keys,.n = n};
 	uint32	   *accounts = palloc_extended(n * sizeof(uint32), MCXT_ALLOC_HUGE);
 	uint8	   *admitted = palloc0((n + 7) / 8);
 	instr_time	t[4];
 
+	c.one = palloc_extended(n * sizeof(EpsCandidate), MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 	INSTR_TIME_SET_CURRENT(t[0]);
 	for (uint64 i = 0; i < n; i++)
 	{
@@ -143,12 +146,11 @@ eps_budget_sql_test_time(PG_FUNCTION_ARGS)
 	INSTR_TIME_SET_CURRENT(t[2]);
 	for (uint64 i = 0; i < n; i++)
 	{
-		c[i].account = accounts[i];
-		c[i].level = (uint16) (100 - i % (uint64) levels);
-		c[i].key = keys[i];
+		c.one[i].account = accounts[i];
+		c.one[i].level = (uint16) (100 - i % (uint64) levels);
 	}
 	INSTR_TIME_SET_CURRENT(t[3]);
-	eps_budget_admit(book, &admission, c, n, admitted);
+	eps_budget_admit(book, &admission, &c, admitted);
 	{
 		instr_time	end;
 		char	   *text;

@@ -36,7 +36,7 @@ static uint8 *
 admit(EpsRun *run)
 {
 	EpsScanState *node = run->node;
-	uint8	   *admitted = MemoryContextAllocExtended(run->context, run->ncandidates / 8 + 1,
+	uint8	   *admitted = MemoryContextAllocExtended(run->context, run->candidates.n / 8 + 1,
 													 MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 	EpsAdmission admission = {
 		.role = run->price->grant->role,
@@ -48,7 +48,7 @@ admit(EpsRun *run)
 		.mechanism = mechanism_text(run)
 	};
 
-	eps_budget_reserve(node->book, &admission, run->candidates, run->ncandidates, admitted);
+	eps_budget_reserve(node->book, &admission, &run->candidates, admitted);
 	return admitted;
 }
 
@@ -117,7 +117,7 @@ add_up_entries(EpsRun *run, const uint8 *admitted)
 	bool		wide = run->entries->wide;
 
 	eps_exec_entries_rewind(run->entries);
-	for (uint64 i = 0; i < run->ncandidates; i++)
+	for (uint64 i = 0; i < run->candidates.n; i++)
 	{
 		if (i % 65536 == 0)
 			CHECK_FOR_INTERRUPTS();
@@ -153,7 +153,7 @@ add_up(EpsRun *run, const uint8 *admitted)
 	}
 	for (uint32 p = 0; p < run->records->n; p++)
 		eps_exec_partition_scan(run->records, p, add_up_single, &singles);
-	EPS_ENSURE(singles.next == run->ncandidates, "records and candidates differ in number");
+	EPS_ENSURE(singles.next == run->candidates.n, "records and candidates differ in number");
 	eps_exec_partitions_free(run->records);
 	run->records = NULL;
 }

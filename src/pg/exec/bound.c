@@ -441,14 +441,14 @@ is_new_account(Distinct *d, uint32 account)
 static void
 check_distinct(Distinct *d)
 {
-	for (uint64 i = 0; i < d->run->ncandidates && !d->broken; i++)
-	{
-		const EpsCandidate *c = &d->run->candidates[i];
+	const EpsCandidates *c = &d->run->candidates;
 
-		if (c->account == EPS_ACCOUNT_NONE)
-			d->broken = !is_new_key(d, c->key.lo);
+	for (uint64 i = 0; i < c->n && !d->broken; i++)
+	{
+		if (c->one[i].account == EPS_ACCOUNT_NONE)
+			d->broken = !is_new_key(d, c->key[i].lo);
 		else
-			d->broken = !is_new_account(d, c->account);
+			d->broken = !is_new_account(d, c->one[i].account);
 	}
 }
 
@@ -506,14 +506,14 @@ eps_exec_bound(EpsRun *run)
 	MemoryContext old = MemoryContextSwitchTo(run->context);
 	bool		single = run->plan->owner_unique && run->price->rows_per_owner == 1;
 	uint64		owners = single ? nrecords(run) : nrecords(run) / GUESSED_ROWS_PER_OWNER;
-	EpsBounder *bounder = eps_exec_bounder_create(run, owners);
+	EpsBounder *bounder = eps_exec_bounder_create(run);
 
 	eps_exec_candidates_create(run, owners);
 	if (single && bound_singles(run, bounder))
 		run->singles = bounder;
 	else
 	{
-		run->ncandidates = 0;
+		run->candidates.n = 0;
 		run->entries = eps_exec_entries_create(run->context, run->arena, run->price->ncoords, needs_wide_entries(run));
 		bound_partitions(make_local_owners(run, bounder), run->records, false);
 		eps_exec_bounder_finish(bounder);

@@ -486,30 +486,20 @@ typedef struct EpsRun
 	EpsPartitions *records;
 	EpsEntries *entries;
 	EpsBounder *singles;		/* set: candidate i is record i, without entries */
-	EpsCandidate *candidates;
+	EpsCandidates candidates;
 	uint32	   *nentries;		/* by candidate */
-	uint64		ncandidates;
 	uint64		room;
 	EpsI128    *totals;			/* by group, then coordinate */
 	uint32	   *shown;			/* groups that come out, in order */
 	uint32		nshown;
 } EpsRun;
 
-/* accounts.c: accounts of integer owner keys that this session has looked up. */
-typedef struct EpsAccounts EpsAccounts;
-
-extern EpsAccounts *eps_exec_accounts_of(const EpsBook *book, uint64 owners);
-extern void eps_exec_accounts_prefetch(const EpsAccounts *accounts, uint64 key);
-extern uint32 eps_exec_accounts_find(const EpsAccounts *accounts, uint64 key);
-extern void eps_exec_accounts_add(EpsAccounts *accounts, uint64 key, uint32 account);
-
 /* owner.c: one owner's rows to entries and a candidate. */
 
 /* Room for about n candidates: more is made when it is needed. */
 extern void eps_exec_candidates_create(EpsRun *run, uint64 n);
 
-/* owners: about how many there are. */
-extern EpsBounder *eps_exec_bounder_create(EpsRun *run, uint64 owners);
+extern EpsBounder *eps_exec_bounder_create(EpsRun *run);
 
 /* records: all rows of the owner, in any order. */
 extern void eps_exec_bound_owner(EpsBounder *bounder, EpsKey key, const char *const *records, uint32 n);

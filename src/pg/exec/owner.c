@@ -64,9 +64,10 @@ struct EpsBounder
 	uint32		choice_room;
 	uint32	   *choice;
 	const char **chosen;		/* rows that were chosen */
-	EpsAccounts *known;			/* accounts met before; NULL unless keys are integers */
+	EpsKnown	known;			/* slots NULL unless keys are integers */
 	uint32		npending;		/* candidates at the end that wait for their account */
 	EpsKey		pending[LOOKUP_BATCH];
+	uint64		hash[LOOKUP_BATCH]; /* of the unknown ones */
 	uint32		unknown[LOOKUP_BATCH];	/* of the pending ones: not in known */
 	EpsOwnerKey owner_key[LOOKUP_BATCH];
 	uint32		accounts[LOOKUP_BATCH];
@@ -98,7 +99,7 @@ make_choice_room(EpsBounder *b, uint32 n)
 }
 
 EpsBounder *
-eps_exec_bounder_create(EpsRun *run, uint64 owners)
+eps_exec_bounder_create(EpsRun *run)
 {
 	const EpsReleasePrice *price = run->price;
 	EpsBounder *b = MemoryContextAllocZero(run->context, sizeof(EpsBounder));
@@ -118,7 +119,8 @@ eps_exec_bounder_create(EpsRun *run, uint64 owners)
 		c->shift = price->coords[j].shift;
 		c->charge = &price->charges[j];
 	}
-	b->known = run->plan->family == EPS_KEY_INT ? eps_exec_accounts_of(run->node->book, owners) : NULL;
+	if (run->plan->family == EPS_KEY_INT)
+		eps_budget_known(&b->known, run->node->book);
 	b->rows_per_owner = (uint32) Min(price->rows_per_owner, PG_UINT32_MAX);
 	b->groups_per_owner = (uint32) price->groups_per_owner;
 	b->stamps = MemoryContextAllocExtended(b->context, sizeof(Stamp) * (Size) run->groups->ngroups,
@@ -332,8 +334,8 @@ account_key(const EpsRun *run, EpsKey key)
 	}
 }
 
-/* The pending candidates' accounts that this session knows; returns how many it
- * does not, and lists them. */
+/* The pending candidates' accounts that are in the cache; returns how many are
+ * not, and lists them. */
 static uint32
 take_known(EpsBounder *b, EpsCandidate *first)
 {
@@ -341,53 +343,68 @@ take_known(EpsBounder *b, EpsCandidate *first)
 
 	for (uint32 i = 0; i < b->npending; i++)
 	{
-		if (b->known != NULL)
-			first[i].account = eps_exec_accounts_find(b->known, b->pending[i].lo);
+		uint64		hash = eps_exec_mix(b->pending[i].lo);
+
+		if (b->known.slots != NULL)
+			first[i].account = eps_budget_known_find(&b->known, hash);
 		if (first[i].account != EPS_ACCOUNT_NONE)
 			continue;
-		b->unknown[n] = i;
-		b->owner_key[n++] = account_key(b->run, b->pending[i]);
+		b->hash[n] = hash;
+		b->unknown[n++] = i;
 	}
 	return n;
+}
+
+/* The others', from the directory. */
+static void
+look_up(EpsBounder *b, EpsCandidate *first, EpsOwnerKey *first_key, uint32 n)
+{
+	EpsBook    *book = b->run->node->book;
+
+	for (uint32 i = 0; i < n; i++)
+		b->owner_key[i] = account_key(b->run, b->pending[b->unknown[i]]);
+	eps_budget_lookup(book, b->accounts, b->owner_key, (int) n);
+	for (uint32 i = 0; i < n; i++)
+	{
+		first[b->unknown[i]].account = b->accounts[i];
+		first_key[b->unknown[i]] = b->owner_key[i];
+	}
+	if (b->known.slots != NULL)
+		eps_budget_known_add(book, b->hash, b->accounts, (int) n);
 }
 
 void
 eps_exec_bounder_finish(EpsBounder *b)
 {
-	EpsCandidate *first = b->run->candidates + b->run->ncandidates - b->npending;
-	uint32		n = take_known(b, first);
+	EpsCandidates *c = &b->run->candidates;
+	uint64		first = c->n - b->npending;
+	uint32		n = take_known(b, c->one + first);
 
 	if (n > 0)
-		eps_budget_lookup(b->run->node->book, b->accounts, b->owner_key, (int) n);
-	for (uint32 i = 0; i < n; i++)
-	{
-		EpsCandidate *c = first + b->unknown[i];
-
-		c->account = b->accounts[i];
-		c->key = b->owner_key[i];
-		if (b->known != NULL)
-			eps_exec_accounts_add(b->known, b->pending[b->unknown[i]].lo, c->account);
-	}
+		look_up(b, c->one + first, c->key + first, n);
 	b->npending = 0;
 }
 
+/* Keys are written for owners alone that have no account yet. */
 void
 eps_exec_candidates_create(EpsRun *run, uint64 n)
 {
 	run->room = Max(n, FIRST_ROOM);
-	run->ncandidates = 0;
-	run->candidates = MemoryContextAllocHuge(run->context, sizeof(EpsCandidate) * run->room);
+	run->candidates.n = 0;
+	run->candidates.one = MemoryContextAllocHuge(run->context, sizeof(EpsCandidate) * run->room);
+	run->candidates.key = MemoryContextAllocHuge(run->context, sizeof(EpsOwnerKey) * run->room);
 	run->nentries = MemoryContextAllocHuge(run->context, sizeof(uint32) * run->room);
-	eps_exec_advise_huge_pages(run->candidates, sizeof(EpsCandidate) * run->room);
+	eps_exec_advise_huge_pages(run->candidates.one, sizeof(EpsCandidate) * run->room);
 }
 
 static void
 more_candidates(EpsRun *run)
 {
 	run->room *= 2;
-	run->candidates = repalloc_huge(run->candidates, sizeof(EpsCandidate) * run->room);
+	run->candidates.one = repalloc_huge(run->candidates.one, sizeof(EpsCandidate) * run->room);
+	run->candidates.key = repalloc_huge(run->candidates.key, sizeof(EpsOwnerKey) * run->room);
 	run->nentries = repalloc_huge(run->nentries, sizeof(uint32) * run->room);
-	eps_exec_advise_huge_pages(run->candidates, sizeof(EpsCandidate) * run->room);
+	eps_exec_advise_huge_pages(run->candidates.one, sizeof(EpsCandidate) * run->room);
 }
 
 static inline void
@@ -396,14 +413,14 @@ add_candidate(EpsBounder *b, EpsKey key, uint16 level, uint16 delta_level)
 	EpsRun	   *run = b->run;
 	EpsCandidate *c;
 
-	if (unlikely(run->ncandidates == run->room))
+	if (unlikely(run->candidates.n == run->room))
 		more_candidates(run);
-	c = &run->candidates[run->ncandidates++];
+	c = &run->candidates.one[run->candidates.n++];
 	c->account = EPS_ACCOUNT_NONE;
 	c->level = level;
 	c->delta_level = delta_level;
-	if (b->known != NULL)
-		eps_exec_accounts_prefetch(b->known, key.lo);
+	if (b->known.slots != NULL)
+		__builtin_prefetch(b->known.slots + eps_budget_known_at(&b->known, eps_exec_mix(key.lo)));
 	b->pending[b->npending++] = key;
 	if (b->npending == LOOKUP_BATCH)
 		eps_exec_bounder_finish(b);
@@ -430,7 +447,7 @@ eps_exec_bound_owner(EpsBounder *b, EpsKey key, const char *const *records, uint
 	for (uint32 i = 0; i < kept; i++)
 		write_entry(eps_exec_entries_add(run->entries), b, b->gids[b->choice[i]], i, kept, wide_entry);
 	add_candidate(b, key, level, run->price->delta_levels[kept]);
-	run->nentries[run->ncandidates - 1] = kept;
+	run->nentries[run->candidates.n - 1] = kept;
 }
 
 static inline uint32
