@@ -56,6 +56,7 @@ OBJS_PG = \
 	src/pg/policy/policy.o \
 	src/pg/policy/relation.o \
 	src/pg/policy/session.o \
+	src/pg/policy/reach.o \
 	src/pg/policy/sql.o \
 	src/pg/policy/value.o \
 	src/pg/release/plan_list.o \

@@ -454,6 +454,7 @@ may_open_a_door(const Node *statement)
 		case T_AlterRoleStmt:
 		case T_ReassignOwnedStmt:
 		case T_ViewStmt:
+		case T_RuleStmt:
 			return true;
 		case T_CreateTableAsStmt:
 			return ((const CreateTableAsStmt *) statement)->objtype == OBJECT_MATVIEW;

@@ -162,9 +162,13 @@ extern bool eps_policy_has_listed_domain(Oid type);
 /* Parses, sorts in type order. Returns a constant sentence on failure, else NULL. */
 extern const char *eps_policy_parse_domain(Datum **out, char *const *text, int n, Oid type, int32 typmod, Oid collation);
 
-/* --- roles (session.c) ------------------------------------------------------ */
+/* --- roles (session.c, reach.c) ------------------------------------------------------ */
 
 extern void eps_policy_session_init(void);
+extern bool eps_policy_session_can_act_as(Oid role);
+
+/* reach.c: does an analyst of this session own the relation, a part of it, or a right to change it? */
+extern bool eps_policy_session_can_write(Oid relid);
 
 /* --- following DDL (ddl.c) ---------------------------------------------------- */
 

@@ -118,17 +118,15 @@ eps_policy_is_analyst_session(void)
 
 /* --- public relations ---------------------------------------------------------- */
 
-/* Owner or writer: either can find out what was read. */
-static bool
-can_session_write(Oid relid)
+/* Is an analyst of this session the role, or able to become it, by SET ROLE too? */
+bool
+eps_policy_session_can_act_as(Oid role)
 {
 	const SessionCache *s = current_session();
 
 	for (int i = 0; i < NROLES; i++)
 	{
-		if (s->is_analyst[i] &&
-			(pg_class_aclmask(relid, s->role[i], ACL_INSERT | ACL_UPDATE | ACL_DELETE | ACL_TRUNCATE | ACL_TRIGGER, ACLMASK_ANY) != 0 ||
-			 pg_attribute_aclcheck_all(relid, s->role[i], ACL_INSERT | ACL_UPDATE, ACLMASK_ANY) == ACLCHECK_OK))
+		if (s->is_analyst[i] && (role == ACL_ID_PUBLIC || is_member_of_role_nosuper(s->role[i], role)))
 			return true;
 	}
 	return false;
@@ -157,7 +155,7 @@ eps_policy_is_public(Oid relid)
 {
 	if (eps_policy_protected(relid) != NULL)
 		return false;
-	return is_declared_public(relid) && !can_session_write(relid);
+	return is_declared_public(relid) && !eps_policy_session_can_write(relid);
 }
 
 /* --- grants and purposes --------------------------------------------------------- */
