@@ -40,9 +40,11 @@ typedef struct EpsLevel
 	 * Vars, that replace those of the query. */
 	List	   *quals;			/* of EpsQual: jointree quals by identity of their old node */
 	List	   *security_quals; /* of EpsQual, likewise */
+	List	   *values;			/* of EpsQual: rows of VALUES, by identity of the old row */
 	Expr	   *owner;			/* the owner key of a row */
 	List	   *not_null;		/* of Expr: owner keys that must not be NULL, beneath everything */
-	List	   *targets;		/* owned: total form of each non-junk target, in order */
+	List	   *targets;		/* owned, or beside rows: total form of each non-junk target, in order */
+	bool		beside_rows;	/* public, and read beside protected rows: all its expressions have a total form */
 
 	/* Releases. */
 	EpsReleasePlan *plan;
@@ -52,7 +54,7 @@ typedef struct EpsLevel
 	List	   *outputs;		/* of Node: the expression of the query that output j replaces */
 } EpsLevel;
 
-/* A qualification list, or an expression, and its total form. */
+/* A qualification list, an expression or a row of VALUES, and its total form. */
 typedef struct EpsQual
 {
 	Node	   *source;

@@ -249,13 +249,20 @@ const_arg(EpsCall *call, int i)
 	return value;
 }
 
-/* A pattern may not end in a lone escape character: that raises once a row is there. */
+#define EPS_MAX_WILDCARDS 100
+
+/*
+ * A pattern may not end in a lone escape character: that raises once a row is
+ * there.  Nor may it have many %: matching goes one level deeper at each, and a
+ * stack that is too deep raises.
+ */
 static Node *
 call_like(EpsCall *call, EpsFact *fact)
 {
 	Const	   *pattern = const_arg(call, 1);
 	char	   *spelled;
 	int			escapes = 0;
+	int			wildcards = 0;
 
 	if (pattern == NULL)
 		return eps_analyze_const_missing(call->scope, rebuild(call), call->location, fact);
@@ -264,6 +271,10 @@ call_like(EpsCall *call, EpsFact *fact)
 		escapes++;
 	if (escapes % 2 != 0)
 		eps_analyze_refuse(call->location, "the LIKE pattern must not end with an escape character", NULL, NULL);
+	for (const char *c = spelled; *c != '\0'; c++)
+		wildcards += *c == '%';
+	if (wildcards > EPS_MAX_WILDCARDS)
+		eps_analyze_refuse(call->location, "the LIKE pattern must not have more than 100 percent signs", NULL, NULL);
 	*fact = eps_analyze_type_fact(BOOLOID, -1);
 	fact->nullable = any_nullable(call);
 	return rebuild(call);

@@ -6,9 +6,11 @@
  */
 #include "pg/analyze/analyze_internal.h"
 
+#include "access/detoast.h"
 #include "catalog/pg_type.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
+#include "utils/lsyscache.h"
 
 /* --- nodes ----------------------------------------------------------------- */
 
@@ -372,6 +374,22 @@ total_node(EpsScope *scope, Node *node, EpsFact *fact)
 	}
 }
 
+#define EPS_MAX_CONSTANT 1024
+
+/*
+ * A long constant in a tuple or group key makes memory fail where a row is met,
+ * and nowhere else: repeat('x', 1000000000) is short as text.
+ */
+static void
+check_constant(const Const *value, int location)
+{
+	if (value->constisnull || value->constlen != -1 ||
+		toast_raw_datum_size(value->constvalue) - VARHDRSZ <= EPS_MAX_CONSTANT)
+		return;
+	eps_analyze_refuse(location, "a constant is too long to stand beside protected rows",
+					   "It may have at most 1024 bytes.", NULL);
+}
+
 /*
  * The total form of an expression of a level that reads protected rows, and its
  * facts.  The input is not changed.
@@ -384,8 +402,11 @@ eps_analyze_total(EpsScope *scope, Node *node, EpsFact *fact)
 
 	if (node == NULL)
 		return NULL;
-	if (!IsA(node, Const) && eps_analyze_const_value(scope, node, &value))
+	if (IsA(node, Const))
+		check_constant((Const *) node, exprLocation(node));
+	else if (eps_analyze_const_value(scope, node, &value))
 	{
+		check_constant(value, exprLocation(node));
 		*fact = eps_analyze_const_fact(value);
 		return (Node *) copyObject(node);
 	}
@@ -414,6 +435,11 @@ eps_analyze_operand(EpsScope *scope, Node *node, EpsFact *fact)
 	return (Node *) copyObject(node);
 }
 
+/*
+ * Conditions, elements of an array, a row of VALUES.  The latter two are put
+ * together when a row is met, so a parameter of any length is none of them: its
+ * value must be known.
+ */
 List *
 eps_analyze_total_list(EpsScope *scope, List *list)
 {
@@ -422,9 +448,11 @@ eps_analyze_total_list(EpsScope *scope, List *list)
 
 	foreach(lc, list)
 	{
+		Node	   *node = lfirst(lc);
 		EpsFact		ignored;
 
-		result = lappend(result, eps_analyze_operand(scope, lfirst(lc), &ignored));
+		result = lappend(result, get_typlen(exprType(node)) > 0 ?
+						 eps_analyze_operand(scope, node, &ignored) : eps_analyze_total(scope, node, &ignored));
 	}
 	return result;
 }

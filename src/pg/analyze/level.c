@@ -158,7 +158,13 @@ total_sources(EpsScope *scope)
 			scope->level->security_quals = lappend(scope->level->security_quals, qual);
 		}
 		foreach(lc, source->rte->values_lists)
-			(void) eps_analyze_total_list(scope, lfirst_node(List, lc));
+		{
+			EpsQual    *row = palloc(sizeof(EpsQual));
+
+			row->source = lfirst(lc);
+			row->total = (Node *) eps_analyze_total_list(scope, lfirst_node(List, lc));
+			scope->level->values = lappend(scope->level->values, row);
+		}
 	}
 }
 
@@ -255,6 +261,7 @@ eps_analyze_require_total(EpsScope *scope, int location)
 			eps_analyze_require_total(source->scope, location);
 	}
 	scope->total = true;
+	scope->level->beside_rows = true;
 	eps_analyze_total_clauses(scope);
 	scope->level->targets = NIL;
 	total_targets(scope);

@@ -85,6 +85,7 @@ typedef struct EpsGroups
 	EpsKeyForm *forms;
 	bool		packed;			/* at most two by-value keys */
 	bool		closed;			/* the domain is public: other keys are in no group */
+	int			longest;		/* bytes of a key; what is longer is in no group */
 	uint32		ngroups;
 	uint32		nslots;			/* power of two, at least twice ngroups */
 	unsigned	shift;			/* 64 less the bits of nslots */
@@ -139,8 +140,8 @@ eps_exec_packed_equal(const EpsPackedGroup *a, const EpsPackedGroup *b)
 
 /*
  * The group of a row's keys (at their place among the row's columns),
- * EPS_GROUP_NONE if it is outside a public domain.  May leave memory in the
- * current context.
+ * EPS_GROUP_NONE if it is outside a public domain or longer than 1 kB.  May leave
+ * memory in the current context.
  */
 static inline uint32
 eps_exec_group_of(EpsGroups *groups, const int *key_at, const Datum *values, const bool *isnull)

@@ -11,6 +11,7 @@
 
 #include "pg/exec/exec_internal.h"
 
+#include "access/detoast.h"
 #include "catalog/pg_type.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
@@ -23,6 +24,13 @@
 #define FIRST_SLOTS 64
 #define MOST_DIRECT 4096
 #define TEXT_NULL (-1)			/* length of a NULL */
+
+/*
+ * Bytes that the keys of a group outside a public domain may have.  Long ones
+ * would let a few rows of one owner, multiplied by public relations, take all
+ * memory: then whether a release fails is an answer (rule 35).
+ */
+#define MOST_KEY_BYTES 1024
 
 /* --- tables ------------------------------------------------------------------ */
 
@@ -193,16 +201,21 @@ packed_group_of(EpsGroups *g, const Datum *keys, const bool *isnull)
 	return key.gid;
 }
 
-static void
+/* False where they are too long. */
+static bool
 write_bytes(EpsGroups *g, const Datum *keys, const bool *isnull)
 {
 	resetStringInfo(&g->scratch);
 	for (int k = 0; k < g->nkeys; k++)
 	{
 		appendStringInfoChar(&g->scratch, isnull[k] ? 1 : 0);
-		if (!isnull[k])
-			eps_exec_key_bytes(&g->scratch, &g->forms[k], keys[k]);
+		if (isnull[k])
+			continue;
+		if (g->forms[k].kind == EPS_FORM_VARLENA && toast_raw_datum_size(keys[k]) - VARHDRSZ > (Size) g->longest)
+			return false;
+		eps_exec_key_bytes(&g->scratch, &g->forms[k], keys[k]);
 	}
+	return g->scratch.len <= g->longest;
 }
 
 static bool
@@ -240,7 +253,8 @@ bytes_group_of(EpsGroups *g, const Datum *keys, const bool *isnull)
 	EpsBytesGroup *slot;
 	uint32		hash;
 
-	write_bytes(g, keys, isnull);
+	if (!write_bytes(g, keys, isnull))
+		return EPS_GROUP_NONE;
 	if (is_last_group(g))
 		return g->last;
 	hash = bytes_hash(g->scratch.data, g->scratch.len);
@@ -259,9 +273,13 @@ text_group_of(EpsGroups *g, const Datum *keys, const bool *isnull)
 	const struct varlena *v = isnull[0] ? NULL : (const struct varlena *) PG_DETOAST_DATUM_PACKED(keys[0]);
 	const char *data = v == NULL ? "" : VARDATA_ANY(v);
 	int			len = v == NULL ? TEXT_NULL : (int) VARSIZE_ANY_EXHDR(v);
-	uint32		hash = v == NULL ? 0 : bytes_hash(data, len);
-	EpsBytesGroup *slot = bytes_slot(g, hash, data, len);
+	uint32		hash;
+	EpsBytesGroup *slot;
 
+	if (len > g->longest)
+		return EPS_GROUP_NONE;
+	hash = v == NULL ? 0 : bytes_hash(data, len);
+	slot = bytes_slot(g, hash, data, len);
 	if (slot->gid != EPS_GROUP_NONE || g->closed)
 		return slot->gid;
 	return new_bytes_group(g, slot, hash, keys, isnull, data, len);
@@ -401,6 +419,7 @@ eps_exec_groups_create(const EpsReleasePlan *plan, const EpsReleasePrice *price)
 	initStringInfo(&g->scratch);
 	make_slots(g, FIRST_SLOTS);
 	g->last = EPS_GROUP_NONE;
+	g->longest = price->thresholded ? MOST_KEY_BYTES : PG_INT32_MAX;
 	if (plan->nkeys == 0)
 	{
 		g->ngroups = 1;

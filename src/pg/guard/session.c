@@ -16,6 +16,19 @@ static const char *const must_be_off[] = {
 	"log_parser_stats", "log_planner_stats", "log_executor_stats", "log_statement_stats"
 };
 
+/* Settings that make what a scan finds, or whether it fails, depend on rows beside
+ * those it is asked for, and the values that are safe. */
+typedef struct EpsExactSetting
+{
+	const char *name;
+	const char *value;
+} EpsExactSetting;
+
+static const EpsExactSetting must_be[] = {
+	{"gin_fuzzy_search_limit", "0"},
+	{"old_snapshot_threshold", "-1"}
+};
+
 static void
 refuse_setting(const char *name, const char *value)
 {
@@ -37,6 +50,13 @@ eps_guard_check_session(void)
 
 		if (value != NULL && strcmp(value, "off") != 0)
 			refuse_setting(must_be_off[i], "on");
+	}
+	for (size_t i = 0; i < lengthof(must_be); i++)
+	{
+		const char *value = GetConfigOption(must_be[i].name, true, false);
+
+		if (value != NULL && strcmp(value, must_be[i].value) != 0)
+			refuse_setting(must_be[i].name, "set");
 	}
 	/* read only is no way out: it locks as well while others write */
 	if (IsolationIsSerializable())

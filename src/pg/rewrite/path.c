@@ -16,6 +16,7 @@
 #include "optimizer/planner.h"
 #include "optimizer/tlist.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
 #include "utils/lsyscache.h"
 
 #include "pg/exec/exec.h"
@@ -240,4 +241,8 @@ eps_rewrite_init(void)
 	get_attavgwidth_hook = attavgwidth;
 	prev_create_upper_paths = create_upper_paths_hook;
 	create_upper_paths_hook = create_upper_paths;
+#ifdef EPS_TEST_BUILD
+	DefineCustomBoolVariable("dp_test.total", "Test build only: off leaves conditions and VALUES as the query has them, for the guard to find.",
+							 NULL, &eps_rewrite_test_total, true, PGC_USERSET, 0, NULL, NULL, NULL);
+#endif
 }

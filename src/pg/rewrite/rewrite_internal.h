@@ -11,6 +11,10 @@
 /* transform.c */
 extern void eps_rewrite_levels(const EpsVerdict *verdict);
 
+#ifdef EPS_TEST_BUILD
+extern bool eps_rewrite_test_total;	/* off: levels keep the expressions of the query */
+#endif
+
 /* rights.c: replaces a protected relation that reaches its owner by a path with
  * the join along it, and lends the right to read. */
 extern void eps_rewrite_relations(Query *query);

@@ -20,11 +20,19 @@
 #include "rewrite/rewriteManip.h"
 #include "utils/lsyscache.h"
 
+#ifdef EPS_TEST_BUILD
+bool		eps_rewrite_test_total = true;
+#endif
+
 static Node *
 total_of(List *quals, Node *source)
 {
 	ListCell   *lc;
 
+#ifdef EPS_TEST_BUILD
+	if (!eps_rewrite_test_total)
+		return source;
+#endif
 	foreach(lc, quals)
 	{
 		EpsQual    *qual = lfirst(lc);
@@ -83,6 +91,20 @@ install_security_quals(EpsLevel *level)
 	}
 }
 
+/* A row of VALUES may be computed when the first protected row is met. */
+static void
+install_values(EpsLevel *level)
+{
+	ListCell   *lc;
+	ListCell   *row;
+
+	foreach(lc, level->query->rtable)
+	{
+		foreach(row, lfirst_node(RangeTblEntry, lc)->values_lists)
+			lfirst(row) = total_of(level->values, lfirst(row));
+	}
+}
+
 /* Rule 11: a row without owner belongs to nobody and never takes part. */
 static void
 require_owner(EpsLevel *level)
@@ -107,6 +129,7 @@ install_clauses(EpsLevel *level)
 {
 	install_quals(level, (Node *) level->query->jointree);
 	install_security_quals(level);
+	install_values(level);
 	require_owner(level);
 	eps_rewrite_relations(level->query);
 }
@@ -400,11 +423,12 @@ extend_cte_walker(Node *node, EpsCteWalk *walk)
 static void
 rewrite_public(EpsLevel *level)
 {
-	if (level->targets == NIL)
+	if (!level->beside_rows)
 		return;
 	install_targets(level);
 	install_quals(level, (Node *) level->query->jointree);
 	install_security_quals(level);
+	install_values(level);
 }
 
 void
