@@ -120,6 +120,7 @@ OBJS_PG = \
 	src/pg/rewrite/transform.o \
 	src/pg/guard/guard.o \
 	src/pg/guard/session.o \
+	src/pg/guard/expression.o \
 	src/pg/module/module.o
 
 OBJS = $(OBJS_CORE) $(OBJS_PG) $(if $(EPS_TEST_BUILD),$(OBJS_TEST))

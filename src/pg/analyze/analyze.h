@@ -120,4 +120,11 @@ typedef struct EpsFunctions
 /* Looked up by name in schema dp; ERROR if the extension is not installed. */
 extern EpsFunctions eps_analyze_functions(void);
 
+/*
+ * May the executor call this function beside protected rows?  It cannot raise, or
+ * analysis has shown that it does not where it left it in place; one that analysis
+ * replaces by a twin may not.  For the last look at a plan (pg/guard).
+ */
+extern bool eps_analyze_may_run_beside_rows(const EpsFunctions *functions, Oid funcid);
+
 #endif							/* EPS_PG_ANALYZE_H */

@@ -136,8 +136,8 @@ eps_analyze_check_collation(Oid collation, List *args, int location)
  * when the plan was made (the clock has moved, a setting has changed), and then
  * only where a row is met.
  */
-static bool
-is_safe_stable(Oid funcid)
+bool
+eps_analyze_is_safe_stable(Oid funcid)
 {
 	return funcid == F_NOW || funcid == F_TRANSACTION_TIMESTAMP || funcid == F_STATEMENT_TIMESTAMP;
 }
@@ -150,7 +150,7 @@ reads_clock_walker(Node *node, void *context)
 		return false;
 	if (IsA(node, SQLValueFunction))
 		return true;
-	if (IsA(node, FuncExpr) && is_safe_stable(((FuncExpr *) node)->funcid))
+	if (IsA(node, FuncExpr) && eps_analyze_is_safe_stable(((FuncExpr *) node)->funcid))
 		return true;
 	return expression_tree_walker(node, reads_clock_walker, context);
 }
@@ -159,7 +159,7 @@ static bool
 unfit_function_walker(Oid funcid, void *context)
 {
 	return funcid >= FirstGenbkiObjectId ||
-		(func_volatile(funcid) != PROVOLATILE_IMMUTABLE && !is_safe_stable(funcid));
+		(func_volatile(funcid) != PROVOLATILE_IMMUTABLE && !eps_analyze_is_safe_stable(funcid));
 }
 
 /* Anything whose value depends on a row, a subquery or a place in the query, or that

@@ -112,11 +112,9 @@ static const EpsFunctionRow function_table[] = {
 	{F_WIDTH_BUCKET_NUMERIC_NUMERIC_NUMERIC_INT4, EPS_RULE_WIDTH_BUCKET},
 };
 
-bool
-eps_analyze_rule(EpsContext *cx, Oid funcid, EpsRule *rule)
+static bool
+find_rule(const EpsFunctions *f, Oid funcid, EpsRule *rule)
 {
-	const EpsFunctions *f = &cx->functions;
-
 	if (funcid == f->clamp_int4 || funcid == f->clamp_int8 ||
 		funcid == f->clamp_numeric || funcid == f->clamp_float8)
 	{
@@ -132,6 +130,86 @@ eps_analyze_rule(EpsContext *cx, Oid funcid, EpsRule *rule)
 		}
 	}
 	return false;
+}
+
+bool
+eps_analyze_rule(EpsContext *cx, Oid funcid, EpsRule *rule)
+{
+	return find_rule(&cx->functions, funcid, rule);
+}
+
+/* --- what a finished plan may call ---------------------------------------------- */
+
+/* Does analysis put another function in the place of this one? */
+static bool
+is_replaced(Oid funcid, EpsRule rule)
+{
+	switch (rule)
+	{
+		case EPS_RULE_DATE_TRUNC:
+		case EPS_RULE_WIDTH_BUCKET:
+		case EPS_RULE_DATE_TO_TIMESTAMP:
+		case EPS_RULE_TIME:
+		case EPS_RULE_DATE_DIFF:
+			return true;
+		default:
+			return funcid == F_FLOAT8MUL || funcid == F_FLOAT8DIV || funcid == F_FLOAT8_NUMERIC;
+	}
+}
+
+static bool
+is_twin(const EpsFunctions *f, Oid funcid)
+{
+	const Oid	twins[] = {
+		f->float8_mul, f->float8_div, f->date_trunc_timestamp, f->date_trunc_timestamptz,
+		f->width_bucket_float8, f->width_bucket_numeric, f->timestamp_from_date, f->timestamptz_from_date,
+		f->date_from_timestamptz, f->timestamp_from_timestamptz, f->timestamptz_from_timestamp,
+		f->shift_timestamp, f->shift_timestamptz, f->float8_from_numeric, f->date_minus, f->date_plus
+	};
+
+	for (size_t i = 0; i < lengthof(twins); i++)
+	{
+		if (twins[i] == funcid)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Calls that no query may write there.  Analysis casts what it clamps; the planner
+ * makes comparisons of bytes of LIKE on an index, and puts in the bodies of
+ * round(numeric) and trunc(numeric).
+ */
+static bool
+is_made_on_the_way(Oid funcid)
+{
+	switch (funcid)
+	{
+		case F_FLOAT4_FLOAT8:
+		case F_ROUND_NUMERIC_INT4:
+		case F_TRUNC_NUMERIC_INT4:
+		case F_TEXT_PATTERN_LT:
+		case F_TEXT_PATTERN_LE:
+		case F_TEXT_PATTERN_GE:
+		case F_TEXT_PATTERN_GT:
+		case F_BPCHAR_PATTERN_LT:
+		case F_BPCHAR_PATTERN_LE:
+		case F_BPCHAR_PATTERN_GE:
+		case F_BPCHAR_PATTERN_GT:
+			return true;
+		default:
+			return false;
+	}
+}
+
+bool
+eps_analyze_may_run_beside_rows(const EpsFunctions *functions, Oid funcid)
+{
+	EpsRule		rule;
+
+	if (is_twin(functions, funcid) || is_made_on_the_way(funcid) || eps_analyze_is_safe_stable(funcid))
+		return true;
+	return find_rule(functions, funcid, &rule) && !is_replaced(funcid, rule);
 }
 
 /* Equality under which equal owner keys are one owner (rule 17). */

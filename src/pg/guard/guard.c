@@ -2,7 +2,7 @@
  * guard.c
  *	  The last look at a finished plan.
  */
-#include "pg/guard/guard.h"
+#include "pg/guard/guard_internal.h"
 
 #include "nodes/extensible.h"
 #include "miscadmin.h"
@@ -16,6 +16,7 @@ typedef struct EpsGuard
 	const PlannedStmt *stmt;
 	const EpsReleasePlan *release;	/* of the release node above, or NULL */
 	bool		reaches;		/* the statement names a protected relation at all */
+	EpsFunctions functions;		/* looked up if it does */
 } EpsGuard;
 
 static void check_plan(EpsGuard *guard, Plan *plan);
@@ -116,6 +117,7 @@ check_custom(EpsGuard *guard, CustomScan *scan)
 		if (outer != NULL)
 			guard_refuse();		/* a release below a release must be an InitPlan */
 		guard->release = eps_exec_release_plan(scan);
+		eps_guard_check_subqueries(guard->stmt, &guard->functions, &scan->scan.plan);
 		check_list(guard, scan->custom_plans);
 		guard->release = outer;
 	}
@@ -198,6 +200,8 @@ check_plan(EpsGuard *guard, Plan *plan)
 		return;
 	check_stack_depth();
 	check_node(guard, plan);
+	if (guard->release != NULL)
+		eps_guard_check_expressions(guard->stmt, &guard->functions, plan);
 	check_plan(guard, plan->lefttree);
 	check_plan(guard, plan->righttree);
 }
@@ -224,6 +228,7 @@ eps_guard_check(const PlannedStmt *stmt)
 	guard.reaches = names_protected(&guard);
 	if (!guard.reaches)
 		return;
+	guard.functions = eps_analyze_functions();
 	foreach(lc, stmt->resultRelations)
 	{
 		if (protected_entry(&guard, lfirst_int(lc)) != NULL)

@@ -15,8 +15,9 @@
 
 /*
  * ERROR PV001 if a scan of a protected relation in this plan is not below a
- * release node that names the relation, or if a protected relation is locked or
- * written.  To be called for sessions of analysts, on the plan as made and again
+ * release node that names the relation, if a protected relation is locked or
+ * written, or if an expression below a release calls a function that may not run
+ * beside protected rows.  To be called for sessions of analysts, on the plan as made and again
  * when it starts.
  */
 extern void eps_guard_check(const PlannedStmt *stmt);
