@@ -60,7 +60,7 @@ CREATE TABLE {s}.depts (k int PRIMARY KEY, name text NOT NULL, wing int NOT NULL
 INSERT INTO {s}.depts SELECT k, 'dept ' || k % 2, k % 3 FROM generate_series(0, 2) k;
 CREATE TABLE {s}.rates (k int, year int, price int);
 INSERT INTO {s}.rates SELECT k, y, 10 * k + y FROM generate_series(0, 3) k, generate_series(1, 2) y;
-SELECT dp.create_dataset('{s}', {epsilon}, {delta}, '{accountant}', capacity => 400000, confirm_large_epsilon => true);
+SELECT dp.create_dataset('{s}', {epsilon}, {delta}, '{accountant}', capacity => 50000, confirm_large_epsilon => true);
 SELECT dp.protect('{s}.people', '{s}', 'id'), dp.protect('{s}.events', '{s}', 'pid', rows_per_owner => 8),
 	dp.protect('{s}.notes', '{s}', 'pid', rows_per_owner => 5, groups_per_owner => 3),
 	dp.protect('{s}.labs', '{s}', 'event_id -> {s}.events.event_id -> pid', rows_per_owner => 6);
@@ -94,10 +94,10 @@ def owner_key(s, n):
 
 
 class Owners:
-    """Random owners of one batch, as rows of stage tables."""
+    """Random owners of one batch, as rows of stage tables; large: some of 1000 rows."""
 
-    def __init__(self, rng, s, first, count):
-        self.rng, self.s = rng, s
+    def __init__(self, rng, s, first, count, large):
+        self.rng, self.s, self.large = rng, s, large
         self.rows = {t: [] for t in COLUMNS}
         self.event = first * 10000
         for i in range(count):
@@ -135,7 +135,7 @@ class Owners:
         if rng.random() < 0.8:
             rows["people"].append((i, [key, rng.choice([None] + list("01234")), rng.choice([None, "F", "M", "X", ""]),
                                        rng.choice([None, "0", "77", "120", "32767", "-32768"]), rng.choice([None, "NaN", "-Infinity", "50", "99.5"])]))
-        n = rng.choice([0, 1, 1, 2, 3, 5, 8, 9, 12, 20] + ([1000] if rng.random() < 0.2 else []))
+        n = rng.choice([0, 1, 1, 2, 3, 5, 8, 9, 12, 20] + ([1000] * 3 if self.large else []))
         for row in self._repeat(n, lambda: self._event(key)):
             self.event += 1
             row[0] = str(self.event)

@@ -26,6 +26,43 @@ CONSTANTS = {
 FIELDS = ["year", "quarter", "month", "week", "day", "dow", "isodow", "doy", "epoch", "decade"]
 
 
+# FROM clauses: shape, text, the owner's key (None: none to count), what is seen under which alias.
+SOURCES = (
+    ("people", "{s}.people p", "p.id", "p:people"),
+    ("events", "{s}.events e", "e.pid", "e:events"),
+    ("events", "{s}.events e", "e.pid", "e:events"),
+    ("notes", "{s}.notes n", "n.pid", "n:notes"),
+    ("path", "{s}.labs l", None, "l:labs"),
+    ("owned JOIN", "{s}.people p JOIN {s}.events e ON p.id = e.pid", "e.pid", "p:people e:events"),
+    ("owned JOIN", "{s}.notes n JOIN {s}.events e ON e.pid = n.pid", "n.pid", "n:notes e:events"),
+    ("owned comma", "{s}.people p, {s}.notes n, {s}.events e WHERE p.id = n.pid AND e.pid = p.id", "p.id", "p:people n:notes e:events"),
+    ("owned self", "{s}.events e JOIN {s}.events f ON e.pid = f.pid AND e.k = f.k", "e.pid", "e:events f:events"),
+    ("owned LEFT", "{s}.people p LEFT JOIN {s}.notes n ON p.id = n.pid AND n.x > 0", "p.id", "p:people n:notes"),
+    ("owned LEFT", "{s}.events e LEFT JOIN {s}.people p ON p.id = e.pid", "e.pid", "p:people e:events"),
+    ("owned RIGHT", "{s}.notes n RIGHT JOIN {s}.people p ON p.id = n.pid", "p.id", "p:people n:notes"),
+    ("path JOIN", "{s}.labs l JOIN {s}.events e ON l.event_id = e.event_id", "e.pid", "l:labs e:events"),
+    ("path LEFT", "{s}.events e LEFT JOIN {s}.labs l ON l.event_id = e.event_id", "e.pid", "l:labs e:events"),
+    ("path JOIN owned", "{s}.labs l JOIN {s}.events e ON l.event_id = e.event_id JOIN {s}.people p ON p.id = e.pid", "p.id", "l:labs e:events p:people"),
+    ("public JOIN", "{s}.events e JOIN {s}.depts d ON d.k = e.k", "e.pid", "e:events d:depts"),
+    ("public LEFT", "{s}.events e LEFT JOIN {s}.depts d ON d.k = e.k AND d.wing < 2", "e.pid", "e:events d:depts"),
+    ("public fan-out", "{s}.events e JOIN {s}.rates r ON r.k = e.k", "e.pid", "e:events r:rates"),
+    ("public two", "{s}.events e JOIN {s}.depts d USING (k) JOIN {s}.rates r ON r.k = d.k AND r.year = 1", "e.pid", "e:events d:depts r:rates"),
+    ("public cross", "{s}.notes n CROSS JOIN {s}.depts d", "n.pid", "n:notes d:depts"),
+    ("VALUES", "{s}.events e JOIN (VALUES (0, 'zero'), (3, 'three')) v(k, t) ON v.k = e.k", "e.pid", "e:events"),
+    ("view", "{s}.v_events e", "e.pid", "e:events"),
+    ("view of path", "{s}.v_labs l", "l.pid", "l:labs"),
+    ("view of join", "{s}.v_people n", "n.id", "n:viewed"),
+    ("view JOIN", "{s}.v_events e JOIN {s}.people p ON p.id = e.pid", "p.id", "e:events p:people"),
+    ("CTE", "c e", "e.pid", "e:events"),
+    ("CTE twice", "c e JOIN c f ON e.pid = f.pid", "e.pid", "e:events"),
+    ("CTE MATERIALIZED", "m e", "e.pid", "e:events"),
+    ("subquery", "(SELECT * FROM {s}.events WHERE k <> 1) e", "e.pid", "e:events"),
+    ("subquery two", "(SELECT * FROM (SELECT *, k + 1 AS k1 FROM {s}.v_events) i WHERE k1 > 1) e JOIN {s}.people p ON p.id = e.pid", "e.pid", "e:events p:people"),
+    ("LATERAL", "{s}.people p, LATERAL (SELECT * FROM {s}.notes) n WHERE n.pid = p.id", "p.id", "p:people n:notes"),
+)
+SQUARES = ("owned self", "CTE twice")
+
+
 class Query:
     def __init__(self, sql, settings, shapes):
         self.sql, self.settings, self.shapes = sql, settings, shapes
@@ -71,13 +108,17 @@ FROM pg_proc p WHERE pronamespace = 'pg_catalog'::regnamespace AND oid < 10000""
 
 
 class Generator:
-    def __init__(self, rng, functions, s):
-        self.rng, self.functions, self.s = rng, functions, s
+    """large: some owners have so many rows that the square of them is left out.  (Where
+    one owner's rows do not fit memory a reservoir keeps some; the tape of the test build
+    has no order for that: sql/release_truncate_exact.sql counts what it keeps.)
+    """
+
+    def __init__(self, rng, functions, s, large):
+        self.rng, self.functions, self.s, self.large = rng, functions, s, large
         self.by_result = defaultdict(list)
         for f in functions:
             self.by_result[f[5]].append(f)
-        self.turn = list(functions)
-        rng.shuffle(self.turn)
+        self.turn = list(functions)     # those that have their turn next
 
     # --- expressions -------------------------------------------------------------------
 
@@ -214,42 +255,13 @@ class Generator:
             add["int4"].append(a + "price")
             self.rare += [a + "year"]
 
+    def sources(self):
+        return [f for f in SOURCES if not (self.large and f[0] in SQUARES)]
+
     def source(self):
         """FROM: text, and the owner key's name."""
         rng, s = self.rng, self.s
-        shape, text, owner, seen = rng.choice((
-            ("people", "{s}.people p", "p.id", "p:people"),
-            ("events", "{s}.events e", "e.pid", "e:events"),
-            ("events", "{s}.events e", "e.pid", "e:events"),
-            ("notes", "{s}.notes n", "n.pid", "n:notes"),
-            ("path", "{s}.labs l", None, "l:labs"),
-            ("owned JOIN", "{s}.people p JOIN {s}.events e ON p.id = e.pid", "e.pid", "p:people e:events"),
-            ("owned JOIN", "{s}.notes n JOIN {s}.events e ON e.pid = n.pid", "n.pid", "n:notes e:events"),
-            ("owned comma", "{s}.people p, {s}.notes n, {s}.events e WHERE p.id = n.pid AND e.pid = p.id", "p.id", "p:people n:notes e:events"),
-            ("owned self", "{s}.events e JOIN {s}.events f ON e.pid = f.pid AND e.k = f.k", "e.pid", "e:events f:events"),
-            ("owned LEFT", "{s}.people p LEFT JOIN {s}.notes n ON p.id = n.pid AND n.x > 0", "p.id", "p:people n:notes"),
-            ("owned LEFT", "{s}.events e LEFT JOIN {s}.people p ON p.id = e.pid", "e.pid", "p:people e:events"),
-            ("owned RIGHT", "{s}.notes n RIGHT JOIN {s}.people p ON p.id = n.pid", "p.id", "p:people n:notes"),
-            ("path JOIN", "{s}.labs l JOIN {s}.events e ON l.event_id = e.event_id", "e.pid", "l:labs e:events"),
-            ("path LEFT", "{s}.events e LEFT JOIN {s}.labs l ON l.event_id = e.event_id", "e.pid", "l:labs e:events"),
-            ("path JOIN owned", "{s}.labs l JOIN {s}.events e ON l.event_id = e.event_id JOIN {s}.people p ON p.id = e.pid", "p.id", "l:labs e:events p:people"),
-            ("public JOIN", "{s}.events e JOIN {s}.depts d ON d.k = e.k", "e.pid", "e:events d:depts"),
-            ("public LEFT", "{s}.events e LEFT JOIN {s}.depts d ON d.k = e.k AND d.wing < 2", "e.pid", "e:events d:depts"),
-            ("public fan-out", "{s}.events e JOIN {s}.rates r ON r.k = e.k", "e.pid", "e:events r:rates"),
-            ("public two", "{s}.events e JOIN {s}.depts d USING (k) JOIN {s}.rates r ON r.k = d.k AND r.year = 1", "e.pid", "e:events d:depts r:rates"),
-            ("public cross", "{s}.notes n CROSS JOIN {s}.depts d", "n.pid", "n:notes d:depts"),
-            ("VALUES", "{s}.events e JOIN (VALUES (0, 'zero'), (3, 'three')) v(k, t) ON v.k = e.k", "e.pid", "e:events"),
-            ("view", "{s}.v_events e", "e.pid", "e:events"),
-            ("view of path", "{s}.v_labs l", "l.pid", "l:labs"),
-            ("view of join", "{s}.v_people n", "n.id", "n:viewed"),
-            ("view JOIN", "{s}.v_events e JOIN {s}.people p ON p.id = e.pid", "p.id", "e:events p:people"),
-            ("CTE", "c e", "e.pid", "e:events"),
-            ("CTE twice", "c e JOIN c f ON e.pid = f.pid", "e.pid", "e:events"),
-            ("CTE MATERIALIZED", "m e", "e.pid", "e:events"),
-            ("subquery", "(SELECT * FROM {s}.events WHERE k <> 1) e", "e.pid", "e:events"),
-            ("subquery two", "(SELECT * FROM (SELECT *, k + 1 AS k1 FROM {s}.v_events) i WHERE k1 > 1) e JOIN {s}.people p ON p.id = e.pid", "e.pid", "e:events p:people"),
-            ("LATERAL", "{s}.people p, LATERAL (SELECT * FROM {s}.notes) n WHERE n.pid = p.id", "p.id", "p:people n:notes"),
-        ))
+        shape, text, owner, seen = rng.choice(self.sources())
         self.shapes.add("FROM " + shape)
         for item in seen.split():
             alias, table = item.split(":")
@@ -392,10 +404,9 @@ class Generator:
         rng = self.rng
         self.shapes = set()
         head, keys, aggregates, text = self.level()
-        function = self.turn[0]
-        if rng.random() < 0.6 and self.columns.get("text"):
+        for _ in range(2 if rng.random() < 0.7 and self.columns.get("date") else 0):
             self.turn.append(self.turn.pop(0))
-            aggregates.append(f"count({self.call(function, 1)})")
+            aggregates.append(f"count({self.call(self.turn[-1], 1)})")
         items, having = self.above(aggregates)
         settings = self.settings(keys)
         body = f"SELECT {', '.join(keys + items)} FROM {text}"
