@@ -341,7 +341,7 @@ class Generator:
                 keys.append(rng.choice(self.rare))
         if len(set(keys)) > 1:
             self.shapes.add("several keys")
-        return sorted(k for k in set(keys) if not re.fullmatch(r"-?\d+", k))
+        return sorted(k for k in set(keys) if re.search(r"\b[a-z]\.", k))  # a constant would be a position
 
     def settings(self, keys):
         rng = self.rng
