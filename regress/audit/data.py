@@ -93,11 +93,18 @@ def owner_key(s, n):
     return f"owner {n}" if kind == "text" else str(n - 1000 if n % 2 else 2 ** 30 + n)
 
 
+def owner_argument(s, n):
+    """The same as an argument of dp.statement, dp.set_limit, dp.set_consent."""
+    kind = DATASETS[s][1]
+    return f"'{owner_key(s, n)}'::{'bigint' if kind == 'int4' else kind}"
+
+
 class Owners:
     """Random owners of one batch, as rows of stage tables; large: some of 1000 rows."""
 
     def __init__(self, rng, s, first, count, large):
         self.rng, self.s, self.large = rng, s, large
+        self.first = first
         self.rows = {t: [] for t in COLUMNS}
         self.event = first * 10000
         for i in range(count):
@@ -157,6 +164,9 @@ class Owners:
         self.rows["labs"].append((i, [str(self.event * 4 + 2), "-1", "7", "1"]))
         for row in self._repeat(4, lambda: self._note(None)):
             self.rows["notes"].append((i, row))
+
+    def argument(self, i):
+        return owner_argument(self.s, self.first + i)
 
     def stage_sql(self):
         parts = []

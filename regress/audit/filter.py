@@ -79,7 +79,10 @@ class World:
         seen = []
         for sql in statements:
             self.analyst.notices.clear()
-            results = [r.parts if isinstance(r, ServerError) else r for r in self.analyst.results(sql)]
+            try:
+                results = [r.parts if isinstance(r, ServerError) else r for r in self.analyst.results(sql)]
+            except ConnectionError as lost:
+                raise Failure(f"the session ended: {seen[-1:]} {lost}") from lost
             seen.append((sql, results, list(self.analyst.notices)))
         trace = self.analyst.value("SELECT public.trace()")
         return seen, json.loads(trace) if trace else []
@@ -152,10 +155,6 @@ class Script:
         self.how = self.rng.choice(("limit", "spent", "consent", "limit"))
         self.parallel = self.rng.random() < 0.1
 
-    def key(self, i):
-        kind = {"int4": "::bigint"}.get(data.DATASETS[self.s][1], "::" + data.DATASETS[self.s][1])
-        return data.literal(data.owner_key(self.s, self.number * 20 + 1 + i)) + kind
-
     def steps(self):
         for _ in range(7):
             query = self.generator.query()
@@ -177,18 +176,18 @@ class Script:
             world.analyst.run(PARALLEL)
         # others run out too, in both
         for i in (2, 3):
-            world.admin.run(f"SELECT dp.set_limit('{self.s}', {self.key(i)}, {0.01 * i})")
+            world.admin.run(f"SELECT dp.set_limit('{self.s}', {self.owners.argument(i)}, {0.01 * i})")
         if world.name == WITH and self.how == "spent":
-            world.admin.run(f"SELECT dp.set_limit('{self.s}', {self.key(0)}, 0.02)")
+            world.admin.run(f"SELECT dp.set_limit('{self.s}', {self.owners.argument(0)}, 0.02)")
 
     def exhaust(self, world):
         """u's budget ends: in u's own world, by nobody's answer."""
         if world.name == WITHOUT or self.how == "spent":
             return
         if self.how == "limit":
-            world.admin.run(f"SELECT dp.set_limit('{self.s}', {self.key(0)}, 1e-9)")
+            world.admin.run(f"SELECT dp.set_limit('{self.s}', {self.owners.argument(0)}, 1e-9)")
         else:
-            world.admin.run(f"SELECT dp.set_consent('{self.s}', {self.key(0)}, 'study', false)")
+            world.admin.run(f"SELECT dp.set_consent('{self.s}', {self.owners.argument(0)}, 'study', false)")
 
 
 class Audit:
@@ -251,7 +250,7 @@ class Audit:
 
     def report(self, script, done, failure):
         self.failures += 1
-        print(f"FAILED: {failure}\n      step {len(done)}, {done[-1][0]}: {'; '.join(done[-1][1])}\n      data set {script.s}, u {script.key(0)}, {script.how}"
+        print(f"FAILED: {failure}\n      step {len(done)}, {done[-1][0]}: {'; '.join(done[-1][1])}\n      data set {script.s}, u {script.owners.argument(0)}, {script.how}"
               f"\n      EPS_AUDIT_SEED={SEED} EPS_AUDIT_SCRIPT={script.number} scripts/check audit", flush=True)
 
     def run(self):

@@ -61,6 +61,8 @@ def ask(session, query):
     """The outcome of a query: ("rows", rows, releases) or ("error", report)."""
     settings = "".join(f"SELECT set_config('{k}', '{v}', true);" for k, v in query.settings.items())
     results = session.results(f"{settings} {query.sql}; SELECT public.trace()")
+    if not results:
+        return ("error", ("FATAL", "", "the session ended"))
     if isinstance(results[-1], ServerError):
         return ("error", results[-1].parts)
     trace = results[-1][0][0]
@@ -171,11 +173,16 @@ def check_pair(a, ax, b, bx, nobody):
 class Audit:
     def __init__(self):
         self.admin = set_up()
-        self.analyst = Session(DATABASE, ANALYST)
-        self.analyst.run(f"SET dp_test.noise = off; SET dp_test.trace = on; SET DateStyle = iso; SET TimeZone = 'Europe/Paris'; SET dp_test.seed = 'audit {SEED}'; SET client_min_messages = error")
+        self.analyst = self.connect()
         self.functions = read_functions(SOURCE, self.admin)
         self.shapes, self.accepted, self.refusals = Counter(), Counter(), Counter()
         self.pairs = self.queries = self.refused = self.effects = self.failures = 0
+
+    @staticmethod
+    def connect():
+        session = Session(DATABASE, ANALYST)
+        session.run("SET dp_test.noise = off; SET dp_test.trace = on; SET DateStyle = iso; SET TimeZone = 'Europe/Paris'; SET client_min_messages = error")
+        return session
 
     def batch(self, number):
         """One random set of owners, of which every query of the batch is asked in every
@@ -199,7 +206,10 @@ class Audit:
             for i, query in enumerate(queries):
                 self.analyst.run(f"SET dp_test.seed = 'audit {SEED} {number} {i}'")
                 outcomes[name, i] = ask(self.analyst, query)
-        self.judge(number, s, queries, outcomes, xs, owners.nobody)
+                if outcomes[name, i][0] == "error" and outcomes[name, i][1][0] in ("FATAL", "PANIC"):
+                    self.analyst = self.connect()
+        booked = self.judge(number, s, queries, outcomes, xs, owners.nobody)
+        self.check_book(number, s, owners.argument(xs[0]), booked)
 
     @staticmethod
     def states(d1, d2, xs):
@@ -209,6 +219,7 @@ class Audit:
                 yield (d, x), members + [x]
 
     def judge(self, number, s, queries, outcomes, xs, nobody):
+        booked = []
         for i, query in enumerate(queries):
             self.queries += 1
             first = outcomes[("D1", None), i]
@@ -233,6 +244,15 @@ class Audit:
                 if charges is not None:
                     self.pairs += 1
                     self.effects += any(c is not None for c in charges)
+                    booked += 2 * [c for c in charges if c and any(c)] if x == xs[0] else []
+        return booked
+
+    def check_book(self, number, s, owner, booked):
+        """What the book says of an owner is what the releases charged, in D1 and in D2."""
+        wanted = sorted(tuple(float(formulas.ladder(v)) / formulas.UNIT for v in c) for c in booked)
+        found = sorted((float(r), float(d)) for r, d in self.admin.run(f"SELECT rho, delta FROM dp.statement('{s}', {owner})"))
+        if found != wanted and not self.failures:
+            self.report(number, s, f"dp.statement('{s}', {owner})", None, Failure(f"the book differs from the charges: {found[:5]} and {wanted[:5]}"))
 
     @staticmethod
     def check_post_processing(i, outcomes):
