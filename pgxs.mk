@@ -127,7 +127,8 @@ OBJS = $(OBJS_CORE) $(OBJS_PG) $(if $(EPS_TEST_BUILD),$(OBJS_TEST))
 
 # Only in the test flavour
 OBJS_TEST = \
-	src/pg/budget/test_points.o
+	src/pg/budget/test_points.o \
+	src/pg/exec/test_tape.o
 
 # --- flags -------------------------------------------------------------------
 

@@ -64,6 +64,15 @@ SET statement_timeout = '150ms';
 SELECT count(*) FROM visits a JOIN visits b USING (patient_id) JOIN visits c USING (patient_id) JOIN visits d USING (patient_id) JOIN visits e USING (patient_id) JOIN visits f USING (patient_id);
 RESET statement_timeout;
 SELECT entries() - :before AS charged;
+-- numbers of parameters above a release, which tell how rows are joined below it
+SET enable_hashjoin = off;
+SET enable_mergejoin = off;
+EXPLAIN (COSTS off) SELECT (SELECT count(*) FROM visits v JOIN patients p USING (patient_id)) > (SELECT count(*) FROM patients) AS more;
+RESET enable_hashjoin;
+RESET enable_mergejoin;
+SET enable_nestloop = off;
+EXPLAIN (COSTS off) SELECT (SELECT count(*) FROM visits v JOIN patients p USING (patient_id)) > (SELECT count(*) FROM patients) AS more;
+RESET enable_nestloop;
 RESET SESSION AUTHORIZATION;
 -- copies made after the relation was protected
 CREATE MATERIALIZED VIEW copied AS SELECT patient_id, cost FROM visits;

@@ -11,10 +11,6 @@
 #include "miscadmin.h"
 #include "utils/memutils.h"
 
-#ifdef EPS_TEST_BUILD
-bool		eps_exec_test_noise = true;
-#endif
-
 /* --- step 3: charge -------------------------------------------------------------- */
 
 /* For auditors: each coordinate's mechanism. Public parameters only. */
@@ -161,20 +157,18 @@ add_up(EpsRun *run, const uint8 *admitted)
 /* --- steps 5 and 6: select, noise ------------------------------------------------------ */
 
 static void
-add_noise(EpsRun *run, EpsI128 *total, int coord)
+add_noise(EpsRun *run, uint32 gid, int coord)
 {
 	const EpsCoordinate *c = &run->price->coords[coord];
 	int64		noise = 0;
 
+	EPS_TEST(eps_exec_test_noise(run, gid, coord));
 	if (c->kind == EPS_NOISE_GAUSSIAN)
 		eps_common_check(eps_noise_gaussian(&noise, c->variance, &run->entropy), "noise");
 	else
 		eps_common_check(eps_noise_laplace(&noise, c->scale_num, c->scale_den, &run->entropy), "noise");
-#ifdef EPS_TEST_BUILD
-	if (!eps_exec_test_noise)
-		noise = 0;
-#endif
-	*total += noise;
+	EPS_TEST(noise = eps_exec_test_has_noise() ? noise : 0);
+	run->totals[(Size) gid * run->price->ncoords + coord] += noise;
 	eps_base_wipe(&noise, sizeof(noise));
 }
 
@@ -184,7 +178,7 @@ add_noise_to_group(EpsRun *run, uint32 gid)
 	for (int j = 0; j < run->price->ncoords; j++)
 	{
 		if (j != run->price->owners_coord)
-			add_noise(run, &run->totals[(Size) gid * run->price->ncoords + j], j);
+			add_noise(run, gid, j);
 	}
 }
 
@@ -196,11 +190,11 @@ add_noise_to_group(EpsRun *run, uint32 gid)
 static bool
 reaches_threshold(EpsRun *run, uint32 gid)
 {
-	EpsI128    *owners = &run->totals[(Size) gid * run->price->ncoords + run->price->owners_coord];
+	const EpsI128 *owners = &run->totals[(Size) gid * run->price->ncoords + run->price->owners_coord];
 
 	if (*owners <= 0)
 		return false;
-	add_noise(run, owners, run->price->owners_coord);
+	add_noise(run, gid, run->price->owners_coord);
 	return *owners >= run->price->tau;
 }
 
@@ -305,6 +299,7 @@ begin_run(EpsScanState *node)
 	run->plan = node->plan;
 	run->price = node->price;
 	run->context = context;
+	EPS_TEST(eps_exec_test_begin(run));
 	run->collect = AllocSetContextCreate(context, "pg_epsilon collect", ALLOCSET_DEFAULT_SIZES);
 	callback->func = close_stream;
 	callback->arg = &run->stream;
@@ -329,19 +324,26 @@ eps_exec_answer(EpsScanState *node)
 {
 	EpsRun	   *run = begin_run(node);
 	MemoryContext query = MemoryContextSwitchTo(node->css.ss.ps.state->es_query_cxt);
+	const uint8 *admitted;
 
 	/* An error ends the hold by itself */
 	HOLD_CANCEL_INTERRUPTS();
+	EPS_TEST(eps_exec_test_point("read"));
 	read_rows(run);
 	MemoryContextSwitchTo(run->context);
+	EPS_TEST(eps_exec_test_point("charge"));
+	admitted = admit(run);
 	/* step 4 goes on while the writer writes; nothing is drawn before it has */
-	add_up(run, admit(run));
+	add_up(run, admitted);
 	(void) eps_budget_await(node->book);
+	EPS_TEST(eps_exec_test_trace(run, admitted));
+	EPS_TEST(eps_exec_test_point("noise"));
 	RESUME_CANCEL_INTERRUPTS();
 	CHECK_FOR_INTERRUPTS();
 	select_groups(run);
 	MemoryContextSwitchTo(node->css.ss.ps.state->es_query_cxt);
 	node->rows = eps_exec_emit(run);
+	EPS_TEST(eps_exec_test_point("emit"));
 	MemoryContextSwitchTo(query);
 	end_run(run);
 }

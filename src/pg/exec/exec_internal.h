@@ -493,6 +493,11 @@ typedef struct EpsRun
 	EpsI128    *totals;			/* by group, then coordinate */
 	uint32	   *shown;			/* groups that come out, in order */
 	uint32		nshown;
+#ifdef EPS_TEST_BUILD
+	uint64		test_no;		/* of the release, on the tape */
+	EpsKey	   *test_keys;		/* by candidate */
+	uint64		test_room;
+#endif
 } EpsRun;
 
 /* owner.c: one owner's rows to entries and a candidate. */
@@ -538,8 +543,23 @@ extern void eps_exec_explain(CustomScanState *css, List *ancestors, ExplainState
 /* node.c */
 extern bool eps_exec_is_scan_state(PlanState *state);
 
+/*
+ * test_tape.c: in a test build, seams for audits; in a shipped library, nothing.
+ * EPS_TEST(call) is the call in a test build only.
+ */
 #ifdef EPS_TEST_BUILD
-extern bool eps_exec_test_noise;
+extern void eps_exec_test_init(void);
+extern bool eps_exec_test_has_noise(void);
+extern void eps_exec_test_begin(EpsRun *run);
+extern void eps_exec_test_owner(EpsRun *run, EpsKey key);
+extern void eps_exec_test_order(EpsRun *run, uint32 *choice, uint32 n, const char *const *records, const uint32 *gids);
+extern void eps_exec_test_candidate(EpsRun *run, EpsKey key);
+extern void eps_exec_test_noise(EpsRun *run, uint32 gid, int coord);
+extern void eps_exec_test_point(const char *name);
+extern void eps_exec_test_trace(const EpsRun *run, const uint8 *admitted);
+#define EPS_TEST(call) (call)
+#else
+#define EPS_TEST(call) ((void) 0)
 #endif
 
 #endif							/* EPS_PG_EXEC_INTERNAL_H */

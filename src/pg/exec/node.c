@@ -10,7 +10,6 @@
 
 #include "executor/executor.h"
 #include "nodes/nodeFuncs.h"
-#include "utils/guc.h"
 #include "utils/memutils.h"
 
 #define NODE_NAME "DP Aggregate"
@@ -223,8 +222,5 @@ void
 eps_exec_init(void)
 {
 	RegisterCustomScanMethods(&scan_methods);
-#ifdef EPS_TEST_BUILD
-	DefineCustomBoolVariable("dp_test.noise", "Test build only: off gives answers without noise.", NULL,
-							 &eps_exec_test_noise, true, PGC_USERSET, 0, NULL, NULL, NULL);
-#endif
+	EPS_TEST(eps_exec_test_init());
 }

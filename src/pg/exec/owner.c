@@ -141,13 +141,15 @@ eps_exec_bounder_create(EpsRun *run)
 
 /* --- rows and groups ---------------------------------------------------------------- */
 
-/* A uniform choice of k of 0..n-1, in choice[0..k-1]. */
+/* A uniform choice of k of 0..n-1, in choice[0..k-1]: of these records, or of the
+ * owner's groups where that is NULL. */
 static void
-choose(EpsBounder *b, uint32 k, uint32 n)
+choose(EpsBounder *b, uint32 k, uint32 n, const char *const *records)
 {
 	make_choice_room(b, n);
 	for (uint32 i = 0; i < n; i++)
 		b->choice[i] = i;
+	EPS_TEST(eps_exec_test_order(b->run, b->choice, n, records, b->gids));
 	eps_common_check(eps_noise_choose(b->choice, k, n, &b->run->entropy), "owner's coins");
 }
 
@@ -239,7 +241,7 @@ choose_rows(EpsBounder *b, const char *const *records, uint32 *n)
 {
 	if (*n <= b->rows_per_owner)
 		return records;
-	choose(b, b->rows_per_owner, *n);
+	choose(b, b->rows_per_owner, *n, records);
 	*n = b->rows_per_owner;
 	for (uint32 i = 0; i < *n; i++)
 		b->chosen[i] = records[b->choice[i]];
@@ -252,7 +254,7 @@ choose_groups(EpsBounder *b, uint32 groups)
 {
 	if (groups > b->groups_per_owner)
 	{
-		choose(b, b->groups_per_owner, groups);
+		choose(b, b->groups_per_owner, groups, NULL);
 		return b->groups_per_owner;
 	}
 	make_choice_room(b, groups);
@@ -415,6 +417,7 @@ add_candidate(EpsBounder *b, EpsKey key, uint16 level, uint16 delta_level)
 
 	if (unlikely(run->candidates.n == run->room))
 		more_candidates(run);
+	EPS_TEST(eps_exec_test_candidate(run, key));
 	c = &run->candidates.one[run->candidates.n++];
 	c->account = EPS_ACCOUNT_NONE;
 	c->level = level;
@@ -435,6 +438,7 @@ eps_exec_bound_owner(EpsBounder *b, EpsKey key, const char *const *records, uint
 	uint32		kept;
 	uint16		level;
 
+	EPS_TEST(eps_exec_test_owner(run, key));
 	records = choose_rows(b, records, &n);
 	make_room(b, n);
 	if (run->shape.wide_value)

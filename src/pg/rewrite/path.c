@@ -133,6 +133,21 @@ child_positions(Plan *child, List *exprs)
 	return positions;
 }
 
+/*
+ * Parameters are numbered as plans are made, and EXPLAIN shows the numbers of those
+ * above a release, $0 and so on.  How many its input needs depends on how rows are
+ * joined, so on statistics (rule 32): whatever comes next begins at a round number.
+ */
+#define EPS_PARAMS_OF_INPUT 1024
+
+static void
+skip_params_of_input(PlannerGlobal *glob)
+{
+	do
+		glob->paramExecTypes = lappend_oid(glob->paramExecTypes, InvalidOid);
+	while (list_length(glob->paramExecTypes) % EPS_PARAMS_OF_INPUT != 0);
+}
+
 static Plan *
 plan_release(PlannerInfo *root, RelOptInfo *rel, CustomPath *path, List *tlist, List *clauses, List *custom_plans)
 {
@@ -141,6 +156,7 @@ plan_release(PlannerInfo *root, RelOptInfo *rel, CustomPath *path, List *tlist, 
 	EpsReleasePlan *plan = eps_release_plan_from_list(plan_list);
 
 	EPS_ENSURE(clauses == NIL, "a release has clauses of its own");
+	skip_params_of_input(root->glob);
 	scan->scan.plan.targetlist = tlist;
 	scan->scan.plan.qual = NIL;
 	scan->scan.scanrelid = 0;
