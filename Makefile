@@ -22,9 +22,12 @@ check-%:
 	@scripts/check $*
 
 # Long runs by hand: more rounds, larger samples; and speed beside plain SQL.
-.PHONY: audit bench
+.PHONY: audit mutants bench
 audit:
 	@scripts/audit
+# Seeded bugs, each of which a test must find.
+mutants:
+	@scripts/mutants
 bench:
 	@bench/run
 

@@ -51,6 +51,11 @@ SET dp.epsilon = 1;
 SELECT count(*), count(DISTINCT id) FROM k2;
 SELECT accounts('i');
 SELECT count(*), count(DISTINCT id) FROM k4;
+-- in another session, which does not know the accounts yet
+\c -
+SET SESSION AUTHORIZATION regress_keys_exact;
+SET dp_test.noise = off;
+SET dp.epsilon = 1;
 SELECT count(*), count(DISTINCT id) FROM k8;
 SELECT accounts('i') AS the_same;
 SELECT count(*), count(DISTINCT a.id), count(DISTINCT b.id), count(DISTINCT c.id) FROM k2 a JOIN k4 b ON a.id = b.id JOIN k8 c ON c.id = b.id;
