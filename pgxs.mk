@@ -58,6 +58,7 @@ OBJS_PG = \
 	src/pg/policy/session.o \
 	src/pg/policy/sql.o \
 	src/pg/policy/value.o \
+	src/pg/release/canonical.o \
 	src/pg/release/plan_list.o \
 	src/pg/release/price.o \
 	src/pg/release/sensitivity.o \
@@ -78,6 +79,7 @@ OBJS_PG = \
 	src/pg/analyze/twins.o \
 	src/pg/analyze/verdict.o \
 	src/pg/budget/admit.o \
+	src/pg/budget/answers.o \
 	src/pg/budget/bitmap.o \
 	src/pg/budget/book.o \
 	src/pg/budget/commit.o \
@@ -101,6 +103,7 @@ OBJS_PG = \
 	src/pg/exec/collect.o \
 	src/pg/exec/emit.o \
 	src/pg/exec/entries.o \
+	src/pg/exec/content.o \
 	src/pg/exec/explain.o \
 	src/pg/exec/groups.o \
 	src/pg/exec/keyform.o \
@@ -108,8 +111,11 @@ OBJS_PG = \
 	src/pg/exec/numeric.o \
 	src/pg/exec/owner.o \
 	src/pg/exec/partition.o \
+	src/pg/exec/repeat.o \
 	src/pg/exec/run.o \
+	src/pg/exec/stored.o \
 	src/pg/exec/values.o \
+	src/pg/rewrite/fingerprint.o \
 	src/pg/rewrite/path.o \
 	src/pg/rewrite/placeholder.o \
 	src/pg/rewrite/postprocess.o \

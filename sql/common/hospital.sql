@@ -6,6 +6,10 @@ SET client_min_messages = error;
 DROP ROLE IF EXISTS :analyst;
 SET client_min_messages = warning;
 CREATE EXTENSION pg_epsilon;
+-- Tests ask the same question again and mean a new answer
+SELECT format('ALTER DATABASE %I SET dp.repeats = off', current_database())
+\gexec
+SET dp.repeats = off;
 CREATE ROLE :analyst;
 
 CREATE TABLE patients (patient_id int PRIMARY KEY, county text NOT NULL,

@@ -50,6 +50,7 @@ typedef struct EpsLevel
 	List	   *key_sources;	/* of Node: the same keys as the query writes them */
 	List	   *columns;		/* of Expr, total form, as the plan's columns */
 	List	   *outputs;		/* of Node: the expression of the query that output j replaces */
+	List	   *cte_lists;		/* of List: the WITH clauses in sight, the level's own first */
 } EpsLevel;
 
 /* A qualification list, or an expression, and its total form. */

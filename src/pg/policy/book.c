@@ -202,6 +202,7 @@ typedef struct BookScan
 	const BookLayout *layout;
 	Relation	relation;
 	SysScanDesc scan;
+	uint64		changes;		/* rows seen, and those of them that have ended */
 	Datum		values[MAX_BOOK_COLUMNS];
 	bool		nulls[MAX_BOOK_COLUMNS];
 } BookScan;
@@ -229,6 +230,7 @@ static void
 scan_open(BookScan *scan, const EpsBookTables *tables, EpsBookTable table)
 {
 	scan->layout = &layouts[table];
+	scan->changes = 0;
 	scan->relation = table_open(tables->oid[table], AccessShareLock);
 	check_layout(scan->relation, scan->layout);
 	/* No snapshot named: the newest one, so that the newest policy holds */
@@ -246,8 +248,10 @@ scan_next(BookScan *scan)
 	{
 		for (int i = 0; i < scan->layout->ncolumns; i++)
 			scan->values[i] = heap_getattr(tuple, i + 1, desc, &scan->nulls[i]);
+		scan->changes++;
 		if (scan->layout->valid_to < 0 || scan->nulls[scan->layout->valid_to])
 			return true;
+		scan->changes++;
 	}
 	return false;
 }
@@ -395,7 +399,11 @@ read_datasets_and_purposes(EpsPolicyBook *book)
 
 	scan_open(&scan, &book->tables, EPS_BOOK_DATASET);
 	while (scan_next(&scan))
+	{
 		book->datasets = lappend(book->datasets, read_dataset(&scan));
+		scan.changes += scan.nulls[DATASET_CLOSED_AT] ? 0 : 1;
+	}
+	book->version += scan.changes;
 	scan_close(&scan);
 
 	scan_open(&scan, &book->tables, EPS_BOOK_PURPOSE);
@@ -413,6 +421,7 @@ read_datasets_and_purposes(EpsPolicyBook *book)
 				dataset->requires_purpose = true;
 		}
 	}
+	book->version += scan.changes;
 	scan_close(&scan);
 }
 
@@ -434,11 +443,20 @@ eps_policy_book_read(const EpsBookTables *tables)
 	scan_open(&scan, tables, EPS_BOOK_PROTECTED);
 	while (scan_next(&scan))
 		book->rules = lappend(book->rules, read_rule(&scan));
+	book->version += scan.changes;
 	scan_close(&scan);
 
 	scan_open(&scan, tables, EPS_BOOK_PUBLIC);
 	while (scan_next(&scan))
 		book->publics = lappend_oid(book->publics, DatumGetObjectId(scan.values[PUBLIC_RELATION]));
+	book->version += scan.changes;
+	scan_close(&scan);
+
+	/* facts are read relation by relation; here they are only counted */
+	scan_open(&scan, tables, EPS_BOOK_FACT);
+	while (scan_next(&scan))
+		continue;
+	book->version += scan.changes;
 	scan_close(&scan);
 	return book;
 }
