@@ -2,14 +2,14 @@
 -- A small hospital: 500 patients, 6 visits each, a laboratory value a visit.
 -- Included by tests that set :analyst to a role's name of their own.
 \o /dev/null
+-- Tests ask the same question again and mean a new answer; RESET ALL keeps that
+SELECT format('ALTER DATABASE %I SET dp.repeats = off', current_database())
+\gexec
+\c -
 SET client_min_messages = error;
 DROP ROLE IF EXISTS :analyst;
 SET client_min_messages = warning;
 CREATE EXTENSION pg_epsilon;
--- Tests ask the same question again and mean a new answer
-SELECT format('ALTER DATABASE %I SET dp.repeats = off', current_database())
-\gexec
-SET dp.repeats = off;
 CREATE ROLE :analyst;
 
 CREATE TABLE patients (patient_id int PRIMARY KEY, county text NOT NULL,
