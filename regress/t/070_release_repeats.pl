@@ -61,25 +61,23 @@ sub start_again
 	die 'the server does not start again';
 }
 
-# An analyst asks, and the server is killed where the point is
+# An analyst asks, and the process that waits at the point is killed with kill -9
 sub kill_at
 {
-	my ($point, $county) = @_;
+	my ($point, $who, $county) = @_;
 	my ($out, $err) = ('', '');
 	my $from = -s $node->logfile;
 
 	set_point($node, "$point:wait");
 	my $session = start([ 'psql', '-X', '-A', '-t', '-q', '-U', 'alice', '-d', $node->connstr('postgres'), '-c', $question . $county ],
 		'>', \$out, '2>', \$err);
-	for (1 .. 600)
-	{
-		last if slurp_file($node->logfile, $from) =~ /test point $point/;
-		sleep 0.05;
-	}
-	like(slurp_file($node->logfile, $from), qr/test point $point/, "$point: reached");
-	$node->append_conf('postgresql.auto.conf', "dp.test_point = ''");
-	start_again();
+	ok($node->wait_for_log("test point $point", $from), "$point: reached");
+	my $pid = $who eq 'writer' ? writer_pid($node, 'postgres') :
+		$node->safe_psql('postgres', "SELECT pid FROM pg_stat_activity WHERE usename = 'alice'");
+	kill 'KILL', $pid;
 	eval { finish($session) };
+	restart_after_crash($node);
+	set_point($node, '');
 	$out =~ s/\s//g;
 	return $out;
 }
@@ -94,7 +92,7 @@ is(ask(1), $first, 'after a restart too');
 is(kinds(), '1 2', 'one release, two repeats');
 
 # Between charge and store: the charge stays, the answer is lost
-is(kill_at('booked', 2), '', 'killed after the charge: no answer');
+is(kill_at('booked', 'backend', 2), '', 'killed after the charge: no answer');
 is(kinds(), '2 2', 'but a charge');
 $first = ask(2);
 is(kinds(), '3 2', 'asked again, charged again');
@@ -102,7 +100,7 @@ is(ask(2), $first, 'then it is there');
 verify_is_clean($node, 'postgres', 'after a crash between charge and store');
 
 # The answer is handed over, and not stored yet
-is(kill_at('handed', 3), '', 'killed when the answer was handed over: no answer');
+is(kill_at('handed', 'backend', 3), '', 'killed when the answer was handed over: no answer');
 is(kinds(), '4 3', 'but a charge');
 $first = ask(3);
 is(ask(3), $first, 'asked again and again, one answer');
@@ -110,12 +108,12 @@ verify_is_clean($node, 'postgres', 'after a crash before the store');
 
 # A repeat that is published and not on disk: nothing was given
 $before = kinds();
-is(kill_at('batch', 1), '', 'killed before the entry of a repeat is on disk: no answer');
+is(kill_at('batch', 'writer', 1), '', 'killed before the entry of a repeat is on disk: no answer');
 is(kinds(), $before, 'and no entry');
 ok(ask(1) ne '', 'asked again');
 
 # A repeat on disk whose answer did not leave
-is(kill_at('booked', 1), '', 'killed after the entry of a repeat: no answer');
+is(kill_at('booked', 'backend', 1), '', 'killed after the entry of a repeat: no answer');
 verify_is_clean($node, 'postgres', 'after a crash within a repeat');
 
 # At once after an answer was seen: its charge is there, its answer may be

@@ -16,6 +16,7 @@
 #include "catalog/pg_namespace.h"
 #include "catalog/pg_type.h"
 #include "commands/extension.h"
+#include "common/hashfn.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
@@ -202,7 +203,7 @@ typedef struct BookScan
 	const BookLayout *layout;
 	Relation	relation;
 	SysScanDesc scan;
-	uint64		changes;		/* rows seen, and those of them that have ended */
+	uint64		changes;		/* sum of the hashes of when the rows seen began and ended */
 	Datum		values[MAX_BOOK_COLUMNS];
 	bool		nulls[MAX_BOOK_COLUMNS];
 } BookScan;
@@ -237,6 +238,15 @@ scan_open(BookScan *scan, const EpsBookTables *tables, EpsBookTable table)
 	scan->scan = systable_beginscan(scan->relation, InvalidOid, false, NULL, 0, NULL);
 }
 
+/* A sum, for rows come in no order.  Times, for a change that was undone is none. */
+static void
+count_change(BookScan *scan, int column)
+{
+	int64		at = scan->nulls[column] ? 0 : DatumGetTimestampTz(scan->values[column]);
+
+	scan->changes += hash_bytes_extended((const unsigned char *) &at, sizeof(at), 0);
+}
+
 /* The next row in force. */
 static bool
 scan_next(BookScan *scan)
@@ -248,10 +258,12 @@ scan_next(BookScan *scan)
 	{
 		for (int i = 0; i < scan->layout->ncolumns; i++)
 			scan->values[i] = heap_getattr(tuple, i + 1, desc, &scan->nulls[i]);
-		scan->changes++;
-		if (scan->layout->valid_to < 0 || scan->nulls[scan->layout->valid_to])
+		if (scan->layout->valid_to < 0)
 			return true;
-		scan->changes++;
+		count_change(scan, scan->layout->valid_to - 1);
+		if (scan->nulls[scan->layout->valid_to])
+			return true;
+		count_change(scan, scan->layout->valid_to);
 	}
 	return false;
 }
@@ -401,7 +413,8 @@ read_datasets_and_purposes(EpsPolicyBook *book)
 	while (scan_next(&scan))
 	{
 		book->datasets = lappend(book->datasets, read_dataset(&scan));
-		scan.changes += scan.nulls[DATASET_CLOSED_AT] ? 0 : 1;
+		count_change(&scan, DATASET_CREATED_AT);
+		count_change(&scan, DATASET_CLOSED_AT);
 	}
 	book->version += scan.changes;
 	scan_close(&scan);
