@@ -52,6 +52,7 @@ typedef struct EpsLevel
 	List	   *key_sources;	/* of Node: the same keys as the query writes them */
 	List	   *columns;		/* of Expr, total form, as the plan's columns */
 	List	   *outputs;		/* of Node: the expression of the query that output j replaces */
+	List	   *cte_lists;		/* of List: the WITH clauses in sight, the level's own first */
 } EpsLevel;
 
 /* A qualification list, an expression or a row of VALUES, and its total form. */

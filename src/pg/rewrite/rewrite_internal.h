@@ -11,6 +11,9 @@
 /* transform.c */
 extern void eps_rewrite_levels(const EpsVerdict *verdict);
 
+/* fingerprint.c: says in the level's plan what its input depends on. */
+extern void eps_rewrite_fingerprint(EpsLevel *level, Query *lower, const EpsFunctions *functions);
+
 #ifdef EPS_TEST_BUILD
 extern bool eps_rewrite_test_total;	/* off: levels keep the expressions of the query */
 #endif
