@@ -275,6 +275,7 @@ read_rows(EpsRun *run)
 		if (is_error_without_data(error->sqlerrcode))
 			PG_RE_THROW();
 		FlushErrorState();
+		eps_exec_pad_leave_in_error();
 		ereport(FATAL,
 				(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
 				 errmsg("a private aggregate could not be completed"),
@@ -319,9 +320,24 @@ end_run(EpsRun *run)
 {
 	MemoryContext context = run->context;
 
+	run->node->run = NULL;
 	if (run->totals != NULL)
 		eps_base_wipe(run->totals, sizeof(EpsI128) * (Size) run->groups->ngroups * Max(run->price->ncoords, 1));
 	MemoryContextDelete(context);
+}
+
+void
+eps_exec_abandon(EpsScanState *node)
+{
+	EpsRun	   *run = node->run;
+
+	if (run == NULL)
+		return;
+	if (run->entries != NULL)
+		eps_exec_entries_free(run->entries);
+	if (run->records != NULL)
+		eps_exec_partitions_free(run->records);
+	end_run(run);
 }
 
 void
@@ -334,11 +350,15 @@ eps_exec_answer(EpsScanState *node)
 	HOLD_CANCEL_INTERRUPTS();
 	read_rows(run);
 	MemoryContextSwitchTo(run->context);
+	node->run = run;
+	eps_exec_pad_end_input(node);
+	eps_exec_pad_charge();
 	/* step 4 goes on while the writer writes; nothing is drawn before it has */
 	add_up(run, admit(run));
 	(void) eps_budget_await(node->book);
 	RESUME_CANCEL_INTERRUPTS();
 	CHECK_FOR_INTERRUPTS();
+	eps_exec_pad_check();
 	select_groups(run);
 	MemoryContextSwitchTo(node->css.ss.ps.state->es_query_cxt);
 	node->rows = eps_exec_emit(run);

@@ -466,6 +466,8 @@ typedef struct EpsScanState
 	EpsBook    *book;
 	EpsAnswerRows rows;
 	uint64		next;
+	struct EpsRun *run;			/* has read its input and is not done */
+	List	   *cte_tables;		/* of CTEs that the input read first; end with the statement */
 } EpsScanState;
 
 typedef struct EpsBounder EpsBounder;
@@ -525,8 +527,43 @@ extern void eps_exec_bound(EpsRun *run);
 /* answer.c: runs a booked release and stores its rows. */
 extern void eps_exec_answer(EpsScanState *node);
 
+/* Gives back what a release holds that an error ended after it had read its rows. */
+extern void eps_exec_abandon(EpsScanState *node);
+
 /* emit.c: the rows of the shown groups, in the current context. */
 extern EpsAnswerRows eps_exec_emit(const EpsRun *run);
+
+/*
+ * pad.c: answers at public times (rule 34).  eps_exec_pad calls a function that
+ * runs releases, all of one data set and booked; where the data set is padded it
+ * returns, or raises, at the end of a quantum only.
+ */
+typedef void (*EpsRunScans) (List *scans);
+extern void eps_exec_pad(List *scans, EpsRunScans run);
+extern bool eps_exec_pad_is_active(void);
+
+/* Half a quantum before the deadline: reading stops, and nothing is answered. */
+extern volatile sig_atomic_t eps_exec_pad_late;
+
+/* Waits until a charge may go to the ledger writer. Interrupts are left pending. */
+extern void eps_exec_pad_charge(void);
+
+/* ERROR PV014 if it is late. */
+extern void eps_exec_pad_check(void);
+
+/* Before a FATAL error after reading began. */
+extern void eps_exec_pad_leave_in_error(void);
+
+/* Ends a node's input that was read, if the statement is padded. */
+extern void eps_exec_pad_end_input(EpsScanState *node);
+
+/* What is left of the node's input, when the statement ends. */
+extern void eps_exec_pad_end(EpsScanState *node);
+
+/* The quantum of a data set and how many of them there are up to the deadline;
+ * false if it is not padded. */
+extern bool eps_exec_pad_of(const EpsDataset *dataset, int64 *quantum_ms, int *moments);
+extern void eps_exec_pad_init(void);
 
 /* run.c */
 extern void eps_exec_run_node(EpsScanState *node);

@@ -95,7 +95,7 @@ static void
 end_scan(CustomScanState *css)
 {
 	/* not by custom_ps: EXPLAIN empties it */
-	ExecEndNode(((EpsScanState *) css)->child);
+	eps_exec_pad_end((EpsScanState *) css);
 }
 
 static void
@@ -223,6 +223,7 @@ void
 eps_exec_init(void)
 {
 	RegisterCustomScanMethods(&scan_methods);
+	eps_exec_pad_init();
 #ifdef EPS_TEST_BUILD
 	DefineCustomBoolVariable("dp_test.noise", "Test build only: off gives answers without noise.", NULL,
 							 &eps_exec_test_noise, true, PGC_USERSET, 0, NULL, NULL, NULL);
