@@ -542,7 +542,7 @@ typedef void (*EpsRunScans) (List *scans);
 extern void eps_exec_pad(List *scans, EpsRunScans run);
 extern bool eps_exec_pad_is_active(void);
 
-/* Half a quantum before the deadline: reading stops, and nothing is answered. */
+/* Half the time to the deadline is over: reading stops, and nothing is answered. */
 extern volatile sig_atomic_t eps_exec_pad_late;
 
 /* Waits until a charge may go to the ledger writer. Interrupts are left pending. */

@@ -6,8 +6,8 @@
  * What a padded statement does with protected rows shows at two points of a
  * quantum only: charges go to the ledger writer at three quarters of one (the
  * writer's transaction is seen by whoever watches transaction numbers), and
- * answers and errors leave at the end of one.  Half a quantum before the deadline
- * reading stops; whoever was read is charged, and the answer is withheld.
+ * answers and errors leave at the end of one.  Reading stops half-way to the
+ * deadline: whoever was read is charged in the other half, and the answer withheld.
  *
  * What happens meanwhile must not show either: a cancel and a request to
  * terminate take effect at the end of a quantum, never at a time that depends on
@@ -157,7 +157,6 @@ take_signals(TimestampTz now)
 {
 	struct sigaction defer;
 	int64		passed = (now - pad.base) / pad.quantum;
-
 	if (!registered)
 	{
 		tick_timeout = RegisterTimeout(USER_TIMEOUT, on_tick);
@@ -172,7 +171,7 @@ take_signals(TimestampTz now)
 	pad.deferred = false;
 	EPS_ENSURE(sigaction(SIGTERM, &defer, &pad.terminate) == 0, "SIGTERM cannot be deferred");
 	enable_timeout_every(tick_timeout, pad.base + (passed + 1) * pad.quantum, (int) (pad.quantum / USECS_PER_MS));
-	enable_timeout_at(late_timeout, pad.base + pad.moments * pad.quantum - pad.quantum / 2);
+	enable_timeout_at(late_timeout, pad.base + pad.moments * pad.quantum / 2);
 }
 
 static void
@@ -312,12 +311,16 @@ keep_table_of_cte(PlanState *state, EpsScanState *node)
 void
 eps_exec_pad_end_input(EpsScanState *node)
 {
+	MemoryContext old;
+
 	if (!pad.active || node->child == NULL)
 		return;
+	old = MemoryContextSwitchTo(node->css.ss.ps.state->es_query_cxt);
 	(void) keep_table_of_cte(node->child, node);
 	ExecEndNode(node->child);
 	node->child = NULL;
 	node->css.custom_ps = NIL;
+	MemoryContextSwitchTo(old);
 }
 
 void
