@@ -255,6 +255,7 @@ eps_exec_collect(EpsRun *run)
 	make_collector(&c, run);
 	MemoryContextSwitchTo(query);
 	collect_rows(&c);
+	eps_exec_pad_reading_ended();
 	ExecShutdownNode(run->node->child);
 	if (entered)
 	{

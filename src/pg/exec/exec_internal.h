@@ -544,11 +544,12 @@ extern bool eps_exec_pad_is_active(void);
 
 /* Half the time to the deadline is over: reading stops, and nothing is answered. */
 extern volatile sig_atomic_t eps_exec_pad_late;
+extern void eps_exec_pad_reading_ended(void);
 
 /* Waits until a charge may go to the ledger writer. Interrupts are left pending. */
 extern void eps_exec_pad_charge(void);
 
-/* ERROR PV014 if it is late. */
+/* ERROR PV014 if reading was stopped. */
 extern void eps_exec_pad_check(void);
 
 /* Before a FATAL error after reading began. */

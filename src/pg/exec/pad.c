@@ -51,6 +51,7 @@ typedef struct Pad
 	TimestampTz base;			/* moment k is base + k quanta */
 	int64		quantum;		/* microseconds */
 	int			moments;		/* the deadline is the last one */
+	bool		cut;			/* reading was stopped */
 	uint32		wait_event;		/* where waits are noted that nobody shall see */
 	struct sigaction terminate; /* the session's own handler of SIGTERM */
 	volatile sig_atomic_t deferred; /* SIGTERM has come */
@@ -157,6 +158,7 @@ take_signals(TimestampTz now)
 {
 	struct sigaction defer;
 	int64		passed = (now - pad.base) / pad.quantum;
+
 	if (!registered)
 	{
 		tick_timeout = RegisterTimeout(USER_TIMEOUT, on_tick);
@@ -222,7 +224,7 @@ next_moment(void)
 {
 	int64		k = (GetCurrentTimestamp() - pad.base) / pad.quantum + 1;
 
-	return eps_exec_pad_late ? Max(k, pad.moments) : k;
+	return pad.cut ? Max(k, pad.moments) : k;
 }
 
 void
@@ -254,8 +256,14 @@ raise_withheld(void)
 void
 eps_exec_pad_check(void)
 {
-	if (pad.active && eps_exec_pad_late)
+	if (pad.active && pad.cut)
 		raise_withheld();
+}
+
+void
+eps_exec_pad_reading_ended(void)
+{
+	pad.cut = pad.cut || eps_exec_pad_late;
 }
 
 /* Waits for the next moment, then is padded no more; returns the moment's number. */
@@ -344,6 +352,7 @@ enter(void)
 	int64		passed = Max(now - start, 0) / pad.quantum;
 
 	pad.base = start + passed * pad.quantum;
+	pad.cut = false;
 	eps_exec_pad_late = false;
 	take_signals(now);
 	hide_waits();
