@@ -69,7 +69,8 @@ sub wait_for
 
 	while (time() < $end)
 	{
-		my ($rc, $out) = $node->psql($database, $query);
+		# a psql that cannot connect may be gone before it is written to
+		my ($rc, $out) = eval { $node->psql($database, $query) };
 		return 1 if defined $out && $out eq 't';
 		sleep 0.05;
 	}
