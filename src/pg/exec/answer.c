@@ -251,6 +251,17 @@ is_error_without_data(int sqlerrcode)
 	}
 }
 
+/* The one way in which a release fails for reasons that depend on rows (rule 35). */
+static void
+end_session(void)
+{
+	eps_exec_pad_leave_in_error();
+	ereport(FATAL,
+			(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
+			 errmsg("a private aggregate could not be completed"),
+			 errdetail("The session ends, so that failures cannot be told apart.")));
+}
+
 /*
  * Reads and bounds the rows.  Whether memory, disk or an expression fails there
  * depends on the rows, and nothing is charged yet: all such failures look alike
@@ -275,11 +286,7 @@ read_rows(EpsRun *run)
 		if (is_error_without_data(error->sqlerrcode))
 			PG_RE_THROW();
 		FlushErrorState();
-		eps_exec_pad_leave_in_error();
-		ereport(FATAL,
-				(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
-				 errmsg("a private aggregate could not be completed"),
-				 errdetail("The session ends, so that failures cannot be told apart.")));
+		end_session();
 	}
 	PG_END_TRY();
 }
@@ -359,6 +366,8 @@ eps_exec_answer(EpsScanState *node)
 	RESUME_CANCEL_INTERRUPTS();
 	CHECK_FOR_INTERRUPTS();
 	eps_exec_pad_check();
+	if (run->groups->full)
+		end_session();
 	select_groups(run);
 	MemoryContextSwitchTo(node->css.ss.ps.state->es_query_cxt);
 	node->rows = eps_exec_emit(run);

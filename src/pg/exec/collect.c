@@ -208,9 +208,9 @@ collect_rows(Collector *c)
 
 	/*
 	 * A cancel ends the reading, not the release: whoever was read is charged
-	 * (rule 2), then the cancel takes its course.  So does a deadline.
+	 * (rule 2), then the cancel takes its course.  So do a deadline and a bound of memory.
 	 */
-	while (!QueryCancelPending && !eps_exec_pad_late)
+	while (!QueryCancelPending && !eps_exec_pad_late && !run->groups->full)
 	{
 		/* in the query's context: some nodes make what they keep in the current one */
 		TupleTableSlot *slot = ExecProcNode(run->node->child);

@@ -102,7 +102,12 @@ typedef struct EpsGroups
 	bool	   *row_nulls;
 	StringInfoData scratch;
 	uint32		last;			/* group of the row before, found by bytes */
+	Size		each;			/* bytes that a group takes in all, its keys' own aside */
+	Size		used;			/* bytes of all groups */
+	bool		full;			/* used is above dp.group_memory: reading stops */
 } EpsGroups;
+
+extern void eps_exec_groups_init(void);
 
 extern EpsGroups *eps_exec_groups_create(const EpsReleasePlan *plan, const EpsReleasePrice *price);
 

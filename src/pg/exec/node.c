@@ -224,6 +224,7 @@ eps_exec_init(void)
 {
 	RegisterCustomScanMethods(&scan_methods);
 	eps_exec_pad_init();
+	eps_exec_groups_init();
 #ifdef EPS_TEST_BUILD
 	DefineCustomBoolVariable("dp_test.noise", "Test build only: off gives answers without noise.", NULL,
 							 &eps_exec_test_noise, true, PGC_USERSET, 0, NULL, NULL, NULL);
