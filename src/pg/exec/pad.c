@@ -114,6 +114,8 @@ eps_exec_pad_is_active(void)
 	return pad.active;
 }
 
+static void on_transaction(XactEvent event, void *arg);
+
 /* --- signals ----------------------------------------------------------------------------- */
 
 static void
@@ -164,6 +166,7 @@ take_signals(TimestampTz now)
 		tick_timeout = RegisterTimeout(USER_TIMEOUT, on_tick);
 		late_timeout = RegisterTimeout(USER_TIMEOUT, on_late);
 		wake_timeout = RegisterTimeout(USER_TIMEOUT, on_wake);
+		RegisterXactCallback(on_transaction, NULL);
 		registered = true;
 	}
 	memset(&defer, 0, sizeof(defer));
@@ -266,6 +269,16 @@ eps_exec_pad_reading_ended(void)
 	pad.cut = pad.cut || eps_exec_pad_late;
 }
 
+/* The timers stop first: a late one would cut the reading of another statement. */
+static void
+stop(void)
+{
+	give_signals_back();
+	eps_exec_pad_late = false;
+	show_waits();
+	pad.active = false;
+}
+
 /* Waits for the next moment, then is padded no more; returns the moment's number. */
 static int64
 leave(void)
@@ -273,10 +286,7 @@ leave(void)
 	int64		k = next_moment();
 
 	wait_until(pad.base + k * pad.quantum);
-	pad.active = false;
-	eps_exec_pad_late = false;
-	show_waits();
-	give_signals_back();
+	stop();
 	return k;
 }
 
@@ -340,6 +350,15 @@ eps_exec_pad_end(EpsScanState *node)
 		ExecEndNode(node->child);
 	foreach(lc, node->cte_tables)
 		tuplestore_end(lfirst(lc));
+}
+
+/* Nothing leaves eps_exec_pad() in another way; if it did, the next statement would
+ * take itself for a part of this one. */
+static void
+on_transaction(XactEvent event, void *arg)
+{
+	if (pad.active && (event == XACT_EVENT_ABORT || event == XACT_EVENT_COMMIT || event == XACT_EVENT_PREPARE))
+		stop();
 }
 
 /* --- a padded statement ------------------------------------------------------------------------ */
