@@ -111,6 +111,7 @@ OBJS_PG = \
 	src/pg/exec/node.o \
 	src/pg/exec/numeric.o \
 	src/pg/exec/owner.o \
+	src/pg/exec/pad.o \
 	src/pg/exec/partition.o \
 	src/pg/exec/repeat.o \
 	src/pg/exec/run.o \

@@ -157,6 +157,17 @@ BEGIN
 		ended_by text);
 	CREATE UNIQUE INDEX analyst_in_force ON dp_book.analyst (role, dataset_id) WHERE valid_to IS NULL;
 	COMMENT ON TABLE dp_book.analyst IS 'who may ask, at which price';
+
+	CREATE TABLE dp_book.pad (
+		dataset_id int NOT NULL REFERENCES dp_book.dataset,
+		quantum_ms int NOT NULL CHECK (quantum_ms > 0),
+		deadline_ms int NOT NULL CHECK (deadline_ms >= quantum_ms AND deadline_ms % quantum_ms = 0),
+		valid_from timestamptz NOT NULL,
+		valid_to timestamptz,
+		set_by text NOT NULL,
+		ended_by text);
+	CREATE UNIQUE INDEX pad_in_force ON dp_book.pad (dataset_id) WHERE valid_to IS NULL;
+	COMMENT ON TABLE dp_book.pad IS 'at which times answers leave';
 END
 $$;
 COMMENT ON FUNCTION dp._make_policy_book() IS 'internal: makes schema dp_book and its policy tables';

@@ -103,6 +103,10 @@ BEGIN
 			   format('epsilon_per_query %s, epsilon_quota %s, purposes %s', a.epsilon_per_query,
 					  coalesce(a.epsilon_quota::text, 'none'), coalesce(array_to_string(a.purposes, ', '), 'all'))
 		FROM dp_book.analyst a
+		UNION ALL
+		SELECT p.valid_from, p.valid_to, p.set_by, p.ended_by, p.dataset_id, 'pad', NULL,
+			   format('quantum %s ms, deadline %s ms', p.quantum_ms, p.deadline_ms)
+		FROM dp_book.pad p
 	)
 	SELECT e.began, e.set_by, d.name, e.action, e.object, e.detail
 	FROM event e LEFT JOIN dp_book.dataset d USING (dataset_id)

@@ -170,17 +170,6 @@ verify_is_clean($node, 'one', 'the new book');
 # --- no slot, no room --------------------------------------------------------------------------------
 
 is($node->safe_psql('postgres', 'SHOW max_worker_processes'), 16, 'the library has raised max_worker_processes');
-my $refused = 0;
-for my $i (1 .. 20)
-{
-	$node->safe_psql('postgres', "CREATE DATABASE slot$i TEMPLATE two");
-	my ($rc, $text, $error) = $node->psql("slot$i", $admit);
-	next if $rc == 0;
-	$refused = $error;
-	is(writer_pid($node, "slot$i"), '', 'no writer there');
-	last;
-}
-like($refused, qr/no background worker slot is free.*max_worker_processes/s, 'without a free slot the answer is refused');
 fails_with($node, 'one', "SELECT dp.create_dataset('big', 1, 1e-9, capacity => 16000000)", qr/^$/, 'a large data set is made');
 fails_with($node, 'one', "SELECT dp.set_limit('big', 1, 0.5)", qr/PV012.*dp\.max_owners/s, 'but has no room');
 is($node->safe_psql('one', $admit), 2, 'the other one works on');

@@ -123,6 +123,8 @@ typedef struct EpsWriter
 	uint64		incarnation;	/* writers that ever ran */
 	TimestampTz starting_since; /* 0: nobody is starting one */
 	bool		leave;			/* its database is needed */
+	bool		wanted;			/* its slot is needed: leaves as soon as it is idle */
+	TimestampTz idle_since;		/* when it last had something to do */
 
 	uint64		asked;			/* requests to look after loading, expiry, retry */
 	uint64		served;

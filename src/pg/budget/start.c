@@ -15,6 +15,7 @@
 
 #define START_TIMEOUT_MS	60000
 #define START_STALE_MS		10000	/* whoever was starting one has given up */
+#define SLOT_MS				300	/* a writer that was asked to leave has left */
 #define POLL_MS				50
 
 void
@@ -86,15 +87,70 @@ register_writer(EpsWriter *writer)
 	strlcpy(worker.bgw_function_name, "eps_budget_writer_main", BGW_MAXLEN);
 	snprintf(worker.bgw_name, BGW_MAXLEN, "pg_epsilon ledger writer");
 	strlcpy(worker.bgw_type, "pg_epsilon ledger writer", BGW_MAXLEN);
-	if (!RegisterDynamicBackgroundWorker(&worker, &handle))
+	return RegisterDynamicBackgroundWorker(&worker, &handle) ? handle : NULL;
+}
+
+/* Of the writers of other databases, the one that has had nothing to do for longest;
+ * one that was asked to leave already comes first. */
+static EpsWriter *
+longest_idle(const EpsWriter *writer)
+{
+	EpsWriter  *best = NULL;
+	TimestampTz best_since = DT_NOEND;
+
+	for (int i = 0; i < EPS_BOOK_MAX_REGIONS; i++)
 	{
-		unclaim_start(writer);
-		ereport(ERROR,
-				(errcode(EPS_ERRCODE_WRITER),
-				 errmsg("ledger writer cannot be started: no background worker slot is free"),
-				 errhint("Raise max_worker_processes and restart the server.")));
+		EpsWriter  *other = &eps_budget_control->writer[i];
+		TimestampTz since = DT_NOEND;
+
+		if (other == writer)
+			continue;
+		SpinLockAcquire(&other->mutex);
+		if (other->pid != 0)
+			since = other->wanted ? DT_NOBEGIN : other->idle_since;
+		SpinLockRelease(&other->mutex);
+		if (since < best_since)
+		{
+			best = other;
+			best_since = since;
+		}
 	}
-	return handle;
+	return best;
+}
+
+static void
+raise_no_slot(void)
+{
+	ConditionVariableCancelSleep();
+	ereport(ERROR,
+			(errcode(EPS_ERRCODE_WRITER),
+			 errmsg("ledger writer cannot be started: no background worker slot is free"),
+			 errhint("Raise max_worker_processes and restart the server.")));
+}
+
+/*
+ * Every slot of max_worker_processes is taken: a writer of another database that
+ * idles gives up its own, and one that works does when it is done.  *asked_at is
+ * when one was asked last; the postmaster needs a moment to free its slot.
+ */
+static void
+ask_for_slot(EpsWriter *writer, TimestampTz *asked_at)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	EpsWriter  *other = longest_idle(writer);
+
+	unclaim_start(writer);
+	if (*asked_at != 0 && now < TimestampTzPlusMilliseconds(*asked_at, SLOT_MS))
+		return;
+	if (other == NULL && *asked_at != 0)
+		raise_no_slot();
+	*asked_at = now;
+	if (other == NULL)
+		return;
+	SpinLockAcquire(&other->mutex);
+	other->wanted = other->pid != 0;
+	SpinLockRelease(&other->mutex);
+	eps_budget_writer_wake(other);
 }
 
 static void
@@ -130,6 +186,7 @@ eps_budget_writer_ensure(EpsWriter *writer)
 {
 	BackgroundWorkerHandle *handle = NULL;
 	uint64		incarnation;
+	TimestampTz asked_at = 0;
 	TimestampTz deadline;
 
 	if (is_running(writer, &incarnation))
@@ -144,8 +201,8 @@ eps_budget_writer_ensure(EpsWriter *writer)
 			break;
 		if (seen != incarnation)
 			handle = NULL;		/* one ran and has left again */
-		if (claim_start(writer))
-			handle = register_writer(writer);
+		if (claim_start(writer) && (handle = register_writer(writer)) == NULL)
+			ask_for_slot(writer, &asked_at);
 		if (start_has_failed(writer, handle, incarnation) || GetCurrentTimestamp() > deadline)
 			start_failed(writer);
 		ConditionVariableTimedSleep(&writer->answered, POLL_MS, PG_WAIT_EXTENSION);

@@ -115,6 +115,7 @@ detach(int code, Datum arg)
 static bool
 attach(EpsWriter *writer)
 {
+	TimestampTz now = GetCurrentTimestamp();
 	bool		mine;
 
 	SpinLockAcquire(&writer->mutex);
@@ -124,6 +125,8 @@ attach(EpsWriter *writer)
 		writer->pid = MyProcPid;
 		writer->latch = MyLatch;
 		writer->incarnation++;
+		writer->wanted = false;
+		writer->idle_since = now;
 	}
 	writer->starting_since = 0;
 	SpinLockRelease(&writer->mutex);
@@ -409,7 +412,7 @@ take_turn(Loop *loop)
 	loop->active_at = GetCurrentTimestamp();
 }
 
-/* Has it nothing to do, for long enough or because its database is needed? */
+/* Has it nothing to do, for long enough or because its slot or database is needed? */
 static bool
 may_leave(Loop *loop, bool must)
 {
@@ -420,11 +423,13 @@ may_leave(Loop *loop, bool must)
 	if (must)
 		return true;
 	cut_batch(batch, writer);
-	if (batch->n > 0 || GetCurrentTimestamp() <
-		TimestampTzPlusMilliseconds(loop->active_at, (int64) eps_budget_writer_idle * 1000))
+	if (batch->n > 0)
 		return false;
+	idle = GetCurrentTimestamp() >=
+		TimestampTzPlusMilliseconds(loop->active_at, (int64) eps_budget_writer_idle * 1000);
 	SpinLockAcquire(&writer->mutex);
-	idle = writer->asked == writer->served && writer->next_order == batch->end_order;
+	writer->idle_since = loop->active_at;
+	idle = (idle || writer->wanted) && writer->asked == writer->served && writer->next_order == batch->end_order;
 	if (idle)
 		writer->pid = 0;		/* from here on others start a new one */
 	SpinLockRelease(&writer->mutex);

@@ -33,6 +33,7 @@
 #define EPS_ERRCODE_GROUPS			MAKE_SQLSTATE('P','V','0','1','1')	/* group keys: no public domain, or too many groups */
 #define EPS_ERRCODE_BOOK			MAKE_SQLSTATE('P','V','0','1','2')	/* book full, or its wrapping key missing */
 #define EPS_ERRCODE_NOT_ANALYST		MAKE_SQLSTATE('P','V','0','1','3')	/* no grant on the data set */
+#define EPS_ERRCODE_WITHHELD		MAKE_SQLSTATE('P','V','0','1','4')	/* answer not ready by the deadline of dp.pad */
 
 /*
  * A check that stays in release builds, for what cannot happen.  The message is

@@ -247,6 +247,17 @@ is_error_without_data(int sqlerrcode)
 	}
 }
 
+/* The one way in which a release fails for reasons that depend on rows (rule 35). */
+static void
+end_session(void)
+{
+	eps_exec_pad_leave_in_error();
+	ereport(FATAL,
+			(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
+			 errmsg("a private aggregate could not be completed"),
+			 errdetail("The session ends, so that failures cannot be told apart.")));
+}
+
 /*
  * Reads and bounds the rows.  Whether memory, disk or an expression fails there
  * depends on the rows, and nothing is charged yet: all such failures look alike
@@ -271,10 +282,7 @@ read_rows(EpsRun *run)
 		if (is_error_without_data(error->sqlerrcode))
 			PG_RE_THROW();
 		FlushErrorState();
-		ereport(FATAL,
-				(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
-				 errmsg("a private aggregate could not be completed"),
-				 errdetail("The session ends, so that failures cannot be told apart.")));
+		end_session();
 	}
 	PG_END_TRY();
 }
@@ -316,9 +324,24 @@ end_run(EpsRun *run)
 {
 	MemoryContext context = run->context;
 
+	run->node->run = NULL;
 	if (run->totals != NULL)
 		eps_base_wipe(run->totals, sizeof(EpsI128) * (Size) run->groups->ngroups * Max(run->price->ncoords, 1));
 	MemoryContextDelete(context);
+}
+
+void
+eps_exec_abandon(EpsScanState *node)
+{
+	EpsRun	   *run = node->run;
+
+	if (run == NULL)
+		return;
+	if (run->entries != NULL)
+		eps_exec_entries_free(run->entries);
+	if (run->records != NULL)
+		eps_exec_partitions_free(run->records);
+	end_run(run);
 }
 
 void
@@ -333,6 +356,9 @@ eps_exec_answer(EpsScanState *node)
 	EPS_TEST(eps_exec_test_point("read"));
 	read_rows(run);
 	MemoryContextSwitchTo(run->context);
+	node->run = run;
+	eps_exec_pad_end_input(node);
+	eps_exec_pad_charge();
 	EPS_TEST(eps_exec_test_point("charge"));
 	admitted = admit(run);
 	/* step 4 goes on while the writer writes; nothing is drawn before it has */
@@ -342,6 +368,9 @@ eps_exec_answer(EpsScanState *node)
 	EPS_TEST(eps_exec_test_point("noise"));
 	RESUME_CANCEL_INTERRUPTS();
 	CHECK_FOR_INTERRUPTS();
+	eps_exec_pad_check();
+	if (run->groups->full)
+		end_session();
 	select_groups(run);
 	MemoryContextSwitchTo(node->css.ss.ps.state->es_query_cxt);
 	node->rows = eps_exec_emit(run);

@@ -298,7 +298,7 @@ bound_reservoir(LocalOwners *local, EpsPartitions *set, uint32 part)
 
 /* --- a set of partitions -------------------------------------------------------------------- */
 
-static void bound_partitions(LocalOwners *local, EpsPartitions *set, bool stuck);
+static void bound_partitions(LocalOwners *local, EpsPartitions *set, uint64 rows);
 
 static void
 visit_split(void *context, const char *record)
@@ -308,15 +308,6 @@ visit_split(void *context, const char *record)
 
 	memcpy(eps_exec_partitions_stage(set), record, set->shape.size);
 	eps_exec_partitions_put(set, eps_exec_key_hash(key, set->shape.key_bytes));
-}
-
-static bool
-is_mostly_one(const EpsPartitions *set, uint64 rows)
-{
-	for (uint32 p = 0; p < set->n; p++)
-		if (set->rows[p] > rows / 10 * 9)
-			return true;
-	return false;
 }
 
 static void
@@ -330,7 +321,7 @@ bound_split(LocalOwners *local, EpsPartitions *set, uint32 part)
 	eps_exec_entries_spill_if_tight(run->entries);
 	eps_exec_partition_drain(set, part, visit_split, pieces);
 	eps_exec_partitions_close(pieces);
-	bound_partitions(local, pieces, is_mostly_one(pieces, rows));
+	bound_partitions(local, pieces, rows);
 	eps_exec_partitions_free(pieces);
 }
 
@@ -359,13 +350,15 @@ bound_partition(LocalOwners *local, EpsPartitions *set, uint32 part, bool stuck)
 	eps_exec_chunks_give(arena, chunks);
 }
 
+/* rows: of the partition that the set was split from, if it was: a piece with most
+ * of them is one owner's, and splitting it again does not help. */
 static void
-bound_partitions(LocalOwners *local, EpsPartitions *set, bool stuck)
+bound_partitions(LocalOwners *local, EpsPartitions *set, uint64 rows)
 {
 	for (uint32 p = 0; p < set->n; p++)
 	{
 		CHECK_FOR_INTERRUPTS();
-		bound_partition(local, set, p, stuck);
+		bound_partition(local, set, p, rows > 0 && set->rows[p] > rows / 10 * 9);
 	}
 }
 
@@ -504,18 +497,21 @@ void
 eps_exec_bound(EpsRun *run)
 {
 	MemoryContext old = MemoryContextSwitchTo(run->context);
-	bool		single = run->plan->owner_unique && run->price->rows_per_owner == 1;
+	uint64		most = 2 * (uint64) eps_budget_capacity(run->node->book);
+	bool		single = run->plan->owner_unique && run->price->rows_per_owner == 1 && nrecords(run) <= most;
 	uint64		owners = single ? nrecords(run) : nrecords(run) / GUESSED_ROWS_PER_OWNER;
 	EpsBounder *bounder = eps_exec_bounder_create(run);
 
-	eps_exec_candidates_create(run, owners);
+	/* at most so many, however many rows there are: see is_beyond_capacity() */
+	eps_exec_candidates_create(run, Min(owners, most));
 	if (single && bound_singles(run, bounder))
 		run->singles = bounder;
 	else
 	{
 		run->candidates.n = 0;
+		bounder = eps_exec_bounder_create(run);
 		run->entries = eps_exec_entries_create(run->context, run->arena, run->price->ncoords, needs_wide_entries(run));
-		bound_partitions(make_local_owners(run, bounder), run->records, false);
+		bound_partitions(make_local_owners(run, bounder), run->records, 0);
 		eps_exec_bounder_finish(bounder);
 		eps_exec_partitions_free(run->records);
 		run->records = NULL;

@@ -208,9 +208,9 @@ collect_rows(Collector *c)
 
 	/*
 	 * A cancel ends the reading, not the release: whoever was read is charged
-	 * (rule 2), then the cancel takes its course.
+	 * (rule 2), then the cancel takes its course.  So do a deadline and a bound of memory.
 	 */
-	while (!QueryCancelPending)
+	while (!QueryCancelPending && !eps_exec_pad_late && !run->groups->full)
 	{
 		/* in the query's context: some nodes make what they keep in the current one */
 		TupleTableSlot *slot = ExecProcNode(run->node->child);
@@ -229,12 +229,13 @@ collect_rows(Collector *c)
 /*
  * The executor enters parallel mode for its own loop only, and releases run
  * before it.  The child is run to its end here, so workers never wait for a
- * client.
+ * client.  Where answers are padded there are no workers: other sessions would see
+ * them come and go.
  */
 static bool
 enter_parallel_mode(EState *estate)
 {
-	if (!estate->es_plannedstmt->parallelModeNeeded || estate->es_use_parallel_mode)
+	if (eps_exec_pad_is_active() || !estate->es_plannedstmt->parallelModeNeeded || estate->es_use_parallel_mode)
 		return false;
 	EnterParallelMode();
 	estate->es_use_parallel_mode = true;
@@ -254,6 +255,7 @@ eps_exec_collect(EpsRun *run)
 	make_collector(&c, run);
 	MemoryContextSwitchTo(query);
 	collect_rows(&c);
+	eps_exec_pad_reading_ended();
 	ExecShutdownNode(run->node->child);
 	if (entered)
 	{

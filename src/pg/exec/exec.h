@@ -6,7 +6,9 @@
  * Promises: reads its child once; nothing leaves before its charge is durable;
  * an owner's contribution is bounded as the release plan says whatever the rows
  * are; results do not depend on the order of rows beyond the owner's own coins;
- * memory is bounded by work_mem * hash_mem_multiplier, beyond that it spills.
+ * memory for rows is bounded by work_mem * hash_mem_multiplier, beyond that it
+ * spills; for owners by the capacity, for groups by dp.max_groups and
+ * dp.group_memory; where a data set is padded, nothing leaves but at public times.
  * Must not: decide what may be released.
  */
 #ifndef EPS_PG_EXEC_H

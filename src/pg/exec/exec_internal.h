@@ -104,7 +104,12 @@ typedef struct EpsGroups
 	bool	   *row_nulls;
 	StringInfoData scratch;
 	uint32		last;			/* group of the row before, found by bytes */
+	Size		each;			/* bytes that a group takes in all, its keys' own aside */
+	Size		used;			/* bytes of all groups */
+	bool		full;			/* used is above dp.group_memory: reading stops */
 } EpsGroups;
+
+extern void eps_exec_groups_init(void);
 
 extern EpsGroups *eps_exec_groups_create(const EpsReleasePlan *plan, const EpsReleasePrice *price);
 
@@ -489,6 +494,8 @@ typedef struct EpsScanState
 	List	   *statement;		/* of EpsAsked *: what its statement asks, this one included */
 	EpsAnswerRows rows;
 	uint64		next;
+	struct EpsRun *run;			/* has read its input and is not done */
+	List	   *cte_tables;		/* of CTEs that the input read first; end with the statement */
 } EpsScanState;
 
 typedef struct EpsBounder EpsBounder;
@@ -555,24 +562,11 @@ extern void eps_exec_bound(EpsRun *run);
 /* answer.c: runs a booked release and stores its rows. */
 extern void eps_exec_answer(EpsScanState *node);
 
+/* Gives back what a release holds that an error ended after it had read its rows. */
+extern void eps_exec_abandon(EpsScanState *node);
+
 /* emit.c: the rows of the shown groups, in the current context. */
 extern EpsAnswerRows eps_exec_emit(const EpsRun *run);
-
-/* stored.c: an answer as bytes, and back in the current context (false: malformed). */
-extern void eps_exec_append_datum(StringInfo out, Datum value, bool isnull, int16 typlen, bool typbyval);
-extern void eps_exec_store_rows(StringInfo out, const EpsReleasePlan *plan, const EpsAnswerRows *rows);
-extern bool eps_exec_restore_rows(EpsAnswerRows *out, const EpsReleasePlan *plan, const uint8 *bytes, Size len);
-
-/* content.c: a hash of the rows that a public relation shows under a snapshot;
- * false where it is too large or of a kind that is not read here. */
-extern bool eps_exec_public_content(uint8 hash[EPS_SHA256_LEN], Oid relid, Snapshot snapshot);
-
-/* repeat.c: before a release runs; its own run where it is a repeat; afterwards. */
-extern void eps_exec_ask(EpsAsked *asked, const List *statement, const EpsSettings *settings,
-						 ParamListInfo params, Snapshot snapshot);
-extern bool eps_exec_answer_key(uint8 key[EPS_ANSWER_KEY_LEN], const EpsAsked *asked, const List *statement);
-extern void eps_exec_repeat(EpsScanState *node);
-extern void eps_exec_keep(EpsScanState *node, const uint8 key[EPS_ANSWER_KEY_LEN]);
 
 /* answer.c: for auditors, each coordinate's mechanism. */
 extern char *eps_exec_mechanism_text(const EpsReleasePlan *plan, const EpsReleasePrice *price);
@@ -586,6 +580,8 @@ extern void eps_exec_explain(CustomScanState *css, List *ancestors, ExplainState
 /* node.c */
 extern bool eps_exec_is_scan_state(PlanState *state);
 
+#include "pg/exec/pad.h"
+#include "pg/exec/repeat.h"
 #include "pg/exec/test_tape.h"
 
 #endif							/* EPS_PG_EXEC_INTERNAL_H */

@@ -44,12 +44,17 @@ explain_price(const EpsScanState *node, ExplainState *es)
 {
 	const EpsReleasePlan *plan = node->plan;
 	const EpsReleasePrice *price = price_of(node);
+	int64		quantum_ms;
+	int			moments;
 
 	ExplainPropertyText("Data Set", price->dataset->name, es);
 	ExplainPropertyText("Worst Case per Owner", eps_release_price_text(price), es);
 	ExplainPropertyInteger("Rows per Owner", NULL, price->rows_per_owner, es);
 	ExplainPropertyInteger("Groups per Owner", NULL, price->groups_per_owner, es);
 	ExplainPropertyText("Groups", eps_release_groups_text(plan, price), es);
+	if (eps_exec_pad_of(price->dataset, &quantum_ms, &moments))
+		ExplainPropertyText("Answers Leave", psprintf("every %lld ms, up to %lld ms", (long long) quantum_ms,
+													  (long long) (quantum_ms * moments)), es);
 	for (int i = 0; i < plan->noutputs; i++)
 		explain_output(plan, price, i, es);
 }

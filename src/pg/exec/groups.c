@@ -17,6 +17,7 @@
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
+#include "utils/guc.h"
 #include "utils/memutils.h"
 #include "utils/sortsupport.h"
 #include "utils/typcache.h"
@@ -31,6 +32,8 @@
  * memory: then whether a release fails is an answer (rule 35).
  */
 #define MOST_KEY_BYTES 1024
+
+static int	group_memory = 1024 * 1024; /* kB */
 
 /* --- tables ------------------------------------------------------------------ */
 
@@ -150,6 +153,18 @@ make_room(EpsGroups *g)
 		g->bytes = repalloc_huge(g->bytes, sizeof(EpsBytes) * (Size) g->room);
 }
 
+/*
+ * Groups of a public domain are bounded by dp.max_groups.  Others come from rows:
+ * where they take too much memory the session ends, as it would for want of memory,
+ * but those who were read are charged, and the server is not put at risk.
+ */
+static inline void
+use_memory(EpsGroups *g, Size bytes)
+{
+	g->used += bytes > 0 ? bytes : g->each;
+	g->full = !g->closed && g->used / 1024 > (Size) group_memory;
+}
+
 /* Stores the keys of a new group and returns its number. */
 static uint32
 new_group(EpsGroups *g, const Datum *keys, const bool *isnull)
@@ -167,6 +182,7 @@ new_group(EpsGroups *g, const Datum *keys, const bool *isnull)
 			isnull[k] ? (Datum) 0 : eps_exec_key_canonical(&g->forms[k], keys[k]);
 	}
 	g->ngroups++;
+	use_memory(g, 0);
 	MemoryContextSwitchTo(old);
 	return gid;
 }
@@ -240,6 +256,7 @@ new_bytes_group(EpsGroups *g, EpsBytesGroup *slot, uint32 hash, const Datum *key
 	slot->gid = gid;
 	bytes->len = len;
 	bytes->data = MemoryContextAlloc(g->context, Max(len, 1));
+	use_memory(g, 2 * (Size) Max(len, 0));	/* the canonical key as well */
 	if (len > 0)
 		memcpy(bytes->data, data, len);
 	if (g->ngroups > g->nslots / 2)
@@ -361,6 +378,7 @@ fill_from_domain(EpsGroups *g, const EpsReleasePlan *plan, uint64 ngroups)
 		CHECK_FOR_INTERRUPTS();
 	}
 	g->closed = true;
+	g->full = false;
 }
 
 /*
@@ -396,6 +414,25 @@ make_direct(EpsGroups *g)
 			g->direct[(int64) g->values[i] - lo] = i;
 }
 
+void
+eps_exec_groups_init(void)
+{
+	DefineCustomIntVariable("dp.group_memory", "Memory that the groups of one release may take.",
+							"A release whose keys have no public domain may meet any number of groups; beyond this it ends the session.",
+							&group_memory, 1024 * 1024, 64, MAX_KILOBYTES,
+							PGC_SUSET, GUC_UNIT_KB, NULL, NULL, NULL);
+}
+
+/* In the dictionary, in what bounding and adding up keep of each group. */
+static Size
+bytes_each(const EpsGroups *g, const EpsReleasePrice *price)
+{
+	Size		slot = g->packed ? sizeof(EpsPackedGroup) : sizeof(EpsBytesGroup) + sizeof(EpsBytes);
+
+	return (sizeof(Datum) + sizeof(bool)) * (Size) g->nkeys + 4 * slot +
+		2 * sizeof(uint32) + sizeof(EpsI128) * (Size) price->ncoords + sizeof(uint32);
+}
+
 EpsGroups *
 eps_exec_groups_create(const EpsReleasePlan *plan, const EpsReleasePrice *price)
 {
@@ -420,6 +457,7 @@ eps_exec_groups_create(const EpsReleasePlan *plan, const EpsReleasePrice *price)
 	make_slots(g, FIRST_SLOTS);
 	g->last = EPS_GROUP_NONE;
 	g->longest = price->thresholded ? MOST_KEY_BYTES : PG_INT32_MAX;
+	g->each = bytes_each(g, price);
 	if (plan->nkeys == 0)
 	{
 		g->ngroups = 1;

@@ -94,7 +94,7 @@ static void
 end_scan(CustomScanState *css)
 {
 	/* not by custom_ps: EXPLAIN empties it */
-	ExecEndNode(((EpsScanState *) css)->child);
+	eps_exec_pad_end((EpsScanState *) css);
 }
 
 static void
@@ -222,5 +222,7 @@ void
 eps_exec_init(void)
 {
 	RegisterCustomScanMethods(&scan_methods);
+	eps_exec_pad_init();
+	eps_exec_groups_init();
 	EPS_TEST(eps_exec_test_init());
 }

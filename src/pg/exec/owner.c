@@ -65,6 +65,7 @@ struct EpsBounder
 	uint32	   *choice;
 	const char **chosen;		/* rows that were chosen */
 	EpsKnown	known;			/* slots NULL unless keys are integers */
+	uint64		nstrangers;		/* candidates that have no account */
 	uint32		npending;		/* candidates at the end that wait for their account */
 	EpsKey		pending[LOOKUP_BATCH];
 	uint64		hash[LOOKUP_BATCH]; /* of the unknown ones */
@@ -368,6 +369,7 @@ look_up(EpsBounder *b, EpsCandidate *first, EpsOwnerKey *first_key, uint32 n)
 	eps_budget_lookup(book, b->accounts, b->owner_key, (int) n);
 	for (uint32 i = 0; i < n; i++)
 	{
+		b->nstrangers += b->accounts[i] == EPS_ACCOUNT_NONE;
 		first[b->unknown[i]].account = b->accounts[i];
 		first_key[b->unknown[i]] = b->owner_key[i];
 	}
@@ -429,6 +431,25 @@ add_candidate(EpsBounder *b, EpsKey key, uint16 level, uint16 delta_level)
 		eps_exec_bounder_finish(b);
 }
 
+/*
+ * The book has room for `capacity` owners: of those without an account, more than
+ * so many can get none, and take part in nothing.  They are left out here, so that
+ * memory for candidates is bounded by public numbers.
+ */
+static bool
+is_beyond_capacity(const EpsBounder *b, EpsKey key)
+{
+	EpsBook    *book = b->run->node->book;
+	EpsOwnerKey owner;
+	uint32		account;
+
+	if (likely(b->nstrangers < eps_budget_capacity(book)))
+		return false;
+	owner = account_key(b->run, key);
+	eps_budget_lookup(book, &account, &owner, 1);
+	return account == EPS_ACCOUNT_NONE;
+}
+
 void
 eps_exec_bound_owner(EpsBounder *b, EpsKey key, const char *const *records, uint32 n)
 {
@@ -438,6 +459,8 @@ eps_exec_bound_owner(EpsBounder *b, EpsKey key, const char *const *records, uint
 	uint32		kept;
 	uint16		level;
 
+	if (is_beyond_capacity(b, key))
+		return;
 	EPS_TEST(eps_exec_test_owner(run, key));
 	records = choose_rows(b, records, &n);
 	make_room(b, n);

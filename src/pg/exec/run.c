@@ -170,13 +170,22 @@ run_booked(EpsScanState *node)
 	node->phase = EPS_SCAN_DONE;
 }
 
-static bool
-has_new(List *scans)
+static void
+run_all(List *scans)
 {
 	ListCell   *lc;
 
 	foreach(lc, scans)
-		if (((EpsScanState *) lfirst(lc))->phase == EPS_SCAN_NEW)
+		run_booked(lfirst(lc));
+}
+
+static bool
+has_phase(List *scans, EpsScanPhase phase)
+{
+	ListCell   *lc;
+
+	foreach(lc, scans)
+		if (((EpsScanState *) lfirst(lc))->phase == phase)
 			return true;
 	return false;
 }
@@ -185,12 +194,11 @@ static void
 run_scans(EState *estate, List *scans)
 {
 	MemoryContext old = MemoryContextSwitchTo(estate->es_query_cxt);
-	ListCell   *lc;
 
-	if (has_new(scans))
+	if (has_phase(scans, EPS_SCAN_NEW))
 		book_releases(scans);
-	foreach(lc, scans)
-		run_booked(lfirst(lc));
+	if (has_phase(scans, EPS_SCAN_BOOKED))
+		eps_exec_pad(scans, run_all);
 	MemoryContextSwitchTo(old);
 }
 

@@ -100,6 +100,16 @@ static const BookColumn analyst_columns[] = {
 	{"valid_from", TIMESTAMPTZOID}, {"valid_to", TIMESTAMPTZOID}
 };
 
+enum
+{
+	PAD_DATASET, PAD_QUANTUM, PAD_DEADLINE, PAD_FROM, PAD_TO, PAD_NCOLUMNS
+};
+
+static const BookColumn pad_columns[] = {
+	{"dataset_id", INT4OID}, {"quantum_ms", INT4OID}, {"deadline_ms", INT4OID},
+	{"valid_from", TIMESTAMPTZOID}, {"valid_to", TIMESTAMPTZOID}
+};
+
 /* Columns are read by number; this table is where names and numbers meet. */
 typedef struct BookLayout
 {
@@ -115,7 +125,8 @@ static const BookLayout layouts[EPS_BOOK_NTABLES] = {
 	[EPS_BOOK_PUBLIC] = {"public_relation", PUBLIC_NCOLUMNS, public_columns, PUBLIC_TO},
 	[EPS_BOOK_FACT] = {"column_fact", FACT_NCOLUMNS, fact_columns, FACT_TO},
 	[EPS_BOOK_PURPOSE] = {"purpose", PURPOSE_NCOLUMNS, purpose_columns, PURPOSE_TO},
-	[EPS_BOOK_ANALYST] = {"analyst", ANALYST_NCOLUMNS, analyst_columns, ANALYST_TO}
+	[EPS_BOOK_ANALYST] = {"analyst", ANALYST_NCOLUMNS, analyst_columns, ANALYST_TO},
+	[EPS_BOOK_PAD] = {"pad", PAD_NCOLUMNS, pad_columns, PAD_TO}
 };
 
 #define MAX_BOOK_COLUMNS 20
@@ -127,6 +138,7 @@ StaticAssertDecl(lengthof(public_columns) == PUBLIC_NCOLUMNS, "columns of dp_boo
 StaticAssertDecl(lengthof(fact_columns) == FACT_NCOLUMNS, "columns of dp_book.column_fact");
 StaticAssertDecl(lengthof(purpose_columns) == PURPOSE_NCOLUMNS, "columns of dp_book.purpose");
 StaticAssertDecl(lengthof(analyst_columns) == ANALYST_NCOLUMNS, "columns of dp_book.analyst");
+StaticAssertDecl(lengthof(pad_columns) == PAD_NCOLUMNS, "columns of dp_book.pad");
 
 /* --- finding the tables ---------------------------------------------------- */
 
@@ -404,6 +416,42 @@ compare_grants(const ListCell *a, const ListCell *b)
 	return (x->grant.role > y->grant.role) - (x->grant.role < y->grant.role);
 }
 
+static EpsDataset *
+dataset_of(const EpsPolicyBook *book, int32 dataset_id)
+{
+	ListCell   *lc;
+
+	foreach(lc, book->datasets)
+	{
+		EpsDataset *dataset = lfirst(lc);
+
+		if (dataset->id == dataset_id)
+			return dataset;
+	}
+	EPS_ENSURE(false, "a rule in the policy book names no data set");
+	return NULL;
+}
+
+static void
+read_pads(EpsPolicyBook *book)
+{
+	BookScan	scan;
+
+	scan_open(&scan, &book->tables, EPS_BOOK_PAD);
+	while (scan_next(&scan))
+	{
+		EpsDataset *dataset = dataset_of(book, DatumGetInt32(scan.values[PAD_DATASET]));
+		int32		quantum = DatumGetInt32(scan.values[PAD_QUANTUM]);
+		int32		deadline = DatumGetInt32(scan.values[PAD_DEADLINE]);
+
+		EPS_ENSURE(quantum > 0 && deadline >= quantum && deadline % quantum == 0,
+				   "a quantum in the policy book is out of range");
+		dataset->pad_quantum_ms = quantum;
+		dataset->pad_moments = deadline / quantum;
+	}
+	scan_close(&scan);
+}
+
 static void
 read_datasets_and_purposes(EpsPolicyBook *book)
 {
@@ -423,19 +471,22 @@ read_datasets_and_purposes(EpsPolicyBook *book)
 	while (scan_next(&scan))
 	{
 		EpsPurpose *purpose = read_purpose(&scan);
-		ListCell   *lc;
 
 		book->purposes = lappend(book->purposes, purpose);
-		foreach(lc, book->datasets)
-		{
-			EpsDataset *dataset = lfirst(lc);
-
-			if (dataset->id == purpose->dataset_id)
-				dataset->requires_purpose = true;
-		}
+		dataset_of(book, purpose->dataset_id)->requires_purpose = true;
 	}
 	book->version += scan.changes;
 	scan_close(&scan);
+}
+
+static void
+add_rule(EpsPolicyBook *book, EpsRule *rule)
+{
+	EpsDataset *dataset = dataset_of(book, rule->dataset_id);
+	int64		rows = rule->rows_per_owner > 0 ? rule->rows_per_owner : dataset->rows_per_owner;
+
+	book->rules = lappend(book->rules, rule);
+	dataset->largest_rows_per_owner = Max(dataset->largest_rows_per_owner, rows);
 }
 
 EpsPolicyBook *
@@ -446,6 +497,7 @@ eps_policy_book_read(const EpsBookTables *tables)
 
 	book->tables = *tables;
 	read_datasets_and_purposes(book);
+	read_pads(book);
 
 	scan_open(&scan, tables, EPS_BOOK_ANALYST);
 	while (scan_next(&scan))
@@ -455,7 +507,7 @@ eps_policy_book_read(const EpsBookTables *tables)
 
 	scan_open(&scan, tables, EPS_BOOK_PROTECTED);
 	while (scan_next(&scan))
-		book->rules = lappend(book->rules, read_rule(&scan));
+		add_rule(book, read_rule(&scan));
 	book->version += scan.changes;
 	scan_close(&scan);
 

@@ -48,6 +48,9 @@ typedef struct EpsDataset
 	int32		capacity;		/* accounts */
 	EpsKeyFamily family;
 	int64		rows_per_owner; /* default for its relations; 0 = none */
+	int64		largest_rows_per_owner; /* of its relations, as declared; 0 = none */
+	int32		pad_quantum_ms; /* answers leave at its multiples (rule 34); 0 = not declared */
+	int32		pad_moments;	/* quanta up to the deadline */
 	bool		requires_purpose;	/* it has purposes: an analyst must name one */
 	bool		closed;
 } EpsDataset;

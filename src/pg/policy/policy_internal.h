@@ -25,6 +25,7 @@ typedef enum EpsBookTable
 	EPS_BOOK_FACT,
 	EPS_BOOK_PURPOSE,
 	EPS_BOOK_ANALYST,
+	EPS_BOOK_PAD,
 	EPS_BOOK_NTABLES
 } EpsBookTable;
 

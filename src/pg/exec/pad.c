@@ -1,0 +1,428 @@
+/*
+ * pad.c
+ *	  Answers that leave at public times (rule 34).
+ *
+ * Time is cut into quanta, counted from the start of the client's statement.
+ * What a padded statement does with protected rows shows at two points of a
+ * quantum only: charges go to the ledger writer at three quarters of one (the
+ * writer's transaction is seen by whoever watches transaction numbers), and
+ * answers and errors leave at the end of one.  Reading stops half-way to the
+ * deadline: whoever was read is charged in the other half, and the answer withheld.
+ *
+ * What happens meanwhile must not show either: a cancel and a request to
+ * terminate take effect at the end of a quantum, never at a time that depends on
+ * how far the work has come; other sessions see one and the same wait event, and
+ * no parallel worker that comes and goes.
+ */
+#include "postgres.h"
+
+#include <signal.h>
+
+#include "pg/exec/exec_internal.h"
+
+#include "access/xact.h"
+#include "executor/executor.h"
+#include "miscadmin.h"
+#include "nodes/nodeFuncs.h"
+#include "storage/latch.h"
+#include "storage/lwlock.h"
+#include "storage/proc.h"
+#include "utils/guc.h"
+#include "utils/timeout.h"
+#include "utils/timestamp.h"
+#include "utils/tuplestore.h"
+#include "utils/wait_event.h"
+
+/* Of a data set without a declared quantum: by rows that owners may have in all */
+#define DERIVED_LEAST_MS	128
+#define DERIVED_MOST_MS		(512 * 1024)
+#define DERIVED_ROWS_PER_MS 2000
+#define DERIVED_MOMENTS		4
+
+#define USECS_PER_MS		INT64CONST(1000)
+
+/*
+ * The statement that is padded now.  What signal handlers touch must stand at
+ * file scope; a session runs one statement at a time.
+ */
+typedef struct Pad
+{
+	bool		active;
+	TimestampTz base;			/* moment k is base + k quanta */
+	int64		quantum;		/* microseconds */
+	int			moments;		/* the deadline is the last one */
+	bool		cut;			/* reading was stopped */
+	uint32		wait_event;		/* where waits are noted that nobody shall see */
+	struct sigaction terminate; /* the session's own handler of SIGTERM */
+	volatile sig_atomic_t deferred; /* SIGTERM has come */
+} Pad;
+
+static Pad	pad;
+static bool setting_pad = false;
+static bool registered = false;
+static TimeoutId tick_timeout;
+static TimeoutId late_timeout;
+static TimeoutId wake_timeout;
+
+volatile sig_atomic_t eps_exec_pad_late = false;
+
+/* --- quantum and deadline ----------------------------------------------------------- */
+
+/* From public sizes alone: the capacity and the largest declared rows per owner. */
+static int64
+derived_quantum_ms(const EpsDataset *dataset)
+{
+	double		rows = (double) dataset->capacity * (double) Max(dataset->largest_rows_per_owner, 1);
+	int64		quantum = DERIVED_LEAST_MS;
+
+	while (quantum < DERIVED_MOST_MS && (double) quantum * DERIVED_ROWS_PER_MS < rows)
+		quantum *= 2;
+	return quantum;
+}
+
+bool
+eps_exec_pad_of(const EpsDataset *dataset, int64 *quantum_ms, int *moments)
+{
+	if (dataset->pad_quantum_ms > 0)
+	{
+		*quantum_ms = dataset->pad_quantum_ms;
+		*moments = dataset->pad_moments;
+		return true;
+	}
+	*quantum_ms = derived_quantum_ms(dataset);
+	*moments = DERIVED_MOMENTS;
+	return setting_pad;
+}
+
+/* A statement reaches one data set. */
+static bool
+pads(List *scans)
+{
+	const EpsScanState *node = linitial(scans);
+	int64		quantum_ms;
+
+	if (!eps_exec_pad_of(node->price != NULL ? node->price->dataset : node->same_as->price->dataset,
+						 &quantum_ms, &pad.moments))
+		return false;
+	pad.quantum = quantum_ms * USECS_PER_MS;
+	return true;
+}
+
+bool
+eps_exec_pad_is_active(void)
+{
+	return pad.active;
+}
+
+static void on_transaction(XactEvent event, void *arg);
+
+/* --- signals ----------------------------------------------------------------------------- */
+
+static void
+defer_terminate(SIGNAL_ARGS)
+{
+	int			save_errno = errno;
+
+	pad.deferred = true;
+	SetLatch(MyLatch);
+	errno = save_errno;
+}
+
+static void
+terminate_now(void)
+{
+	if (pad.deferred && pad.terminate.sa_handler != SIG_IGN && pad.terminate.sa_handler != SIG_DFL)
+		pad.terminate.sa_handler(SIGTERM);
+	pad.deferred = false;
+}
+
+/* At the end of each quantum. */
+static void
+on_tick(void)
+{
+	terminate_now();
+}
+
+static void
+on_wake(void)
+{
+	SetLatch(MyLatch);
+}
+
+static void
+on_late(void)
+{
+	eps_exec_pad_late = true;
+}
+
+static void
+take_signals(TimestampTz now)
+{
+	struct sigaction defer;
+	int64		passed = (now - pad.base) / pad.quantum;
+
+	if (!registered)
+	{
+		tick_timeout = RegisterTimeout(USER_TIMEOUT, on_tick);
+		late_timeout = RegisterTimeout(USER_TIMEOUT, on_late);
+		wake_timeout = RegisterTimeout(USER_TIMEOUT, on_wake);
+		RegisterXactCallback(on_transaction, NULL);
+		registered = true;
+	}
+	memset(&defer, 0, sizeof(defer));
+	defer.sa_handler = defer_terminate;
+	defer.sa_flags = SA_RESTART;
+	sigemptyset(&defer.sa_mask);
+	pad.deferred = false;
+	EPS_ENSURE(sigaction(SIGTERM, &defer, &pad.terminate) == 0, "SIGTERM cannot be deferred");
+	enable_timeout_every(tick_timeout, pad.base + (passed + 1) * pad.quantum, (int) (pad.quantum / USECS_PER_MS));
+	enable_timeout_at(late_timeout, pad.base + pad.moments * pad.quantum / 2);
+}
+
+static void
+give_signals_back(void)
+{
+	disable_timeout(tick_timeout, false);
+	disable_timeout(late_timeout, false);
+	(void) sigaction(SIGTERM, &pad.terminate, NULL);
+	terminate_now();
+}
+
+/* --- waits ---------------------------------------------------------------------------------- */
+
+static void
+hide_waits(void)
+{
+	pgstat_set_wait_event_storage(&pad.wait_event);
+	*(volatile uint32 *) &MyProc->wait_event_info = PG_WAIT_EXTENSION;
+}
+
+static void
+show_waits(void)
+{
+	*(volatile uint32 *) &MyProc->wait_event_info = 0;
+	pgstat_set_wait_event_storage(&MyProc->wait_event_info);
+}
+
+/*
+ * Whatever arrives meanwhile is looked at afterwards.  A timer wakes us: WaitLatch
+ * counts in milliseconds from when it is called, which depends on the work.
+ */
+static void
+wait_until(TimestampTz until)
+{
+	enable_timeout_at(wake_timeout, until);
+	while (GetCurrentTimestamp() < until)
+	{
+		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, 1000L, PG_WAIT_EXTENSION);
+		ResetLatch(MyLatch);
+	}
+	disable_timeout(wake_timeout, false);
+	SetLatch(MyLatch);
+}
+
+/* The number of the moment at which something that is ready now may leave. */
+static int64
+next_moment(void)
+{
+	int64		k = (GetCurrentTimestamp() - pad.base) / pad.quantum + 1;
+
+	return pad.cut ? Max(k, pad.moments) : k;
+}
+
+void
+eps_exec_pad_charge(void)
+{
+	int64		quarter;
+	int64		quarters;
+
+	if (!pad.active)
+		return;
+	quarter = pad.quantum / 4;
+	quarters = (GetCurrentTimestamp() - pad.base) / quarter + 1;
+	while (quarters % 4 != 3)
+		quarters++;
+	wait_until(pad.base + quarters * quarter);
+}
+
+static void
+raise_withheld(void)
+{
+	ereport(ERROR,
+			(errcode(EPS_ERRCODE_WITHHELD),
+			 errmsg("the answer is withheld: it was not ready by the deadline"),
+			 errdetail("It stays charged. Answers of this data set leave at the end of a quantum of %lld ms, up to %lld ms.",
+					   (long long) (pad.quantum / USECS_PER_MS), (long long) (pad.moments * pad.quantum / USECS_PER_MS)),
+			 errhint("Ask for less at once, or ask a steward for a longer quantum.")));
+}
+
+void
+eps_exec_pad_check(void)
+{
+	if (pad.active && pad.cut)
+		raise_withheld();
+}
+
+void
+eps_exec_pad_reading_ended(void)
+{
+	pad.cut = pad.cut || eps_exec_pad_late;
+}
+
+/* The timers stop first: a late one would cut the reading of another statement. */
+static void
+stop(void)
+{
+	give_signals_back();
+	eps_exec_pad_late = false;
+	show_waits();
+	pad.active = false;
+}
+
+/* Waits for the next moment, then is padded no more; returns the moment's number. */
+static int64
+leave(void)
+{
+	int64		k = next_moment();
+
+	wait_until(pad.base + k * pad.quantum);
+	stop();
+	return k;
+}
+
+/* For an error: locks of the lock manager stay until the transaction ends, those
+ * of shared memory must not be kept for so long. */
+void
+eps_exec_pad_leave_in_error(void)
+{
+	if (!pad.active)
+		return;
+	LWLockReleaseAll();
+	(void) leave();
+}
+
+/* --- the input ends before the answer leaves -------------------------------------------------- */
+
+static bool
+keep_table_of_cte(PlanState *state, EpsScanState *node)
+{
+	CteScanState *cte = (CteScanState *) state;
+	CteScanState *leader;
+
+	if (state == NULL)
+		return false;
+	if (IsA(state, CteScanState) && cte->leader == cte)
+	{
+		leader = palloc(sizeof(CteScanState));
+		*leader = *cte;
+		cte->leader = leader;
+		node->cte_tables = lappend(node->cte_tables, cte->cte_table);
+	}
+	return planstate_tree_walker(state, keep_table_of_cte, node);
+}
+
+/*
+ * Giving back what the input holds takes a time that depends on it, and clients
+ * wait for that too: it is done before the answer leaves.  A CTE's rows stay: scans
+ * elsewhere in the statement read them through the first scan's state.
+ */
+void
+eps_exec_pad_end_input(EpsScanState *node)
+{
+	MemoryContext old;
+
+	if (!pad.active || node->child == NULL)
+		return;
+	old = MemoryContextSwitchTo(node->css.ss.ps.state->es_query_cxt);
+	(void) keep_table_of_cte(node->child, node);
+	ExecEndNode(node->child);
+	node->child = NULL;
+	node->css.custom_ps = NIL;
+	MemoryContextSwitchTo(old);
+}
+
+void
+eps_exec_pad_end(EpsScanState *node)
+{
+	ListCell   *lc;
+
+	if (node->child != NULL)
+		ExecEndNode(node->child);
+	foreach(lc, node->cte_tables)
+		tuplestore_end(lfirst(lc));
+}
+
+/* Nothing leaves eps_exec_pad() in another way; if it did, the next statement would
+ * take itself for a part of this one. */
+static void
+on_transaction(XactEvent event, void *arg)
+{
+	if (pad.active && (event == XACT_EVENT_ABORT || event == XACT_EVENT_COMMIT || event == XACT_EVENT_PREPARE))
+		stop();
+}
+
+/* --- a padded statement ------------------------------------------------------------------------ */
+
+static void
+enter(void)
+{
+	TimestampTz start = GetCurrentStatementStartTimestamp();
+	TimestampTz now = GetCurrentTimestamp();
+	int64		passed = Max(now - start, 0) / pad.quantum;
+
+	pad.base = start + passed * pad.quantum;
+	pad.cut = false;
+	eps_exec_pad_late = false;
+	take_signals(now);
+	hide_waits();
+	pad.active = true;
+}
+
+/* What an error left of a release that had read its input. */
+static void
+abandon_runs(List *scans)
+{
+	ListCell   *lc;
+
+	foreach(lc, scans)
+		eps_exec_abandon(lfirst(lc));
+}
+
+void
+eps_exec_pad(List *scans, EpsRunScans run)
+{
+	if (pad.active || !pads(scans))
+	{
+		run(scans);
+		return;
+	}
+	enter();
+	PG_TRY();
+	{
+		run(scans);
+	}
+	PG_CATCH();
+	{
+		abandon_runs(scans);
+		eps_exec_pad_leave_in_error();
+		/* whoever cancels must not learn what would have come */
+		CHECK_FOR_INTERRUPTS();
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+	if (leave() > pad.moments)
+	{
+		CHECK_FOR_INTERRUPTS();
+		raise_withheld();
+	}
+	CHECK_FOR_INTERRUPTS();
+}
+
+void
+eps_exec_pad_init(void)
+{
+	DefineCustomBoolVariable("dp.pad",
+							 "Lets answers and errors about protected rows leave at public times only, in every data set.",
+							 "A data set for which dp.set_pad was called is padded in any case.",
+							 &setting_pad, false, PGC_POSTMASTER, 0, NULL, NULL, NULL);
+}
