@@ -46,6 +46,9 @@
 							errmsg_internal("pg_epsilon: %s", text))); \
 	} while (0)
 
+/* Of libpq/libpq.h, which needs the headers of everything the server was built with. */
+extern bool pq_check_connection(void);
+
 /* Raises ERROR unless status is EPS_OK. `what` is a constant phrase. */
 extern void eps_common_check(EpsStatus status, const char *what);
 

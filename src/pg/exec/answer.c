@@ -344,6 +344,29 @@ eps_exec_abandon(EpsScanState *node)
 	end_run(run);
 }
 
+/*
+ * From the first row to the durable charge neither cancel nor the end of the
+ * session gets in between.  A parallel plan must hear of its workers: there the
+ * session may end, with nobody charged and nobody left to see an answer.
+ */
+static void
+hold_interrupts(const EpsScanState *node)
+{
+	if (node->css.ss.ps.state->es_plannedstmt->parallelModeNeeded)
+		HOLD_CANCEL_INTERRUPTS();
+	else
+		HOLD_INTERRUPTS();
+}
+
+static void
+resume_interrupts(const EpsScanState *node)
+{
+	if (node->css.ss.ps.state->es_plannedstmt->parallelModeNeeded)
+		RESUME_CANCEL_INTERRUPTS();
+	else
+		RESUME_INTERRUPTS();
+}
+
 void
 eps_exec_answer(EpsScanState *node)
 {
@@ -352,7 +375,7 @@ eps_exec_answer(EpsScanState *node)
 	const uint8 *admitted;
 
 	/* An error ends the hold by itself */
-	HOLD_CANCEL_INTERRUPTS();
+	hold_interrupts(node);
 	EPS_TEST(eps_exec_test_point("read"));
 	read_rows(run);
 	MemoryContextSwitchTo(run->context);
@@ -366,7 +389,7 @@ eps_exec_answer(EpsScanState *node)
 	node->asked.seq = eps_budget_await(node->book);
 	EPS_TEST(eps_exec_test_trace(run, admitted));
 	EPS_TEST(eps_exec_test_point("noise"));
-	RESUME_CANCEL_INTERRUPTS();
+	resume_interrupts(node);
 	CHECK_FOR_INTERRUPTS();
 	eps_exec_pad_check();
 	if (run->groups->full)

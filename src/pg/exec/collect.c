@@ -13,8 +13,11 @@
 #include "catalog/pg_type.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
+#include "storage/procsignal.h"
+#include "tcop/tcopprot.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
+#include "utils/timeout.h"
 #include "utils/uuid.h"
 
 /* Up to this number of expected rows nothing is partitioned: one partition fits
@@ -199,6 +202,28 @@ make_collector(Collector *c, EpsRun *run)
 		eps_exec_value_reader(&c->readers[i], &plan->columns[i]);
 }
 
+/*
+ * Has the statement been cancelled, or the session ended?  Interrupts are held, so
+ * what others wait for is looked after here.
+ */
+static bool
+is_interrupted(void)
+{
+	if (likely(!InterruptPending))
+		return false;
+	if (ProcSignalBarrierPending)
+		ProcessProcSignalBarrier();
+	if (CheckClientConnectionPending)
+	{
+		CheckClientConnectionPending = false;
+		if (!pq_check_connection())
+			ClientConnectionLost = true;
+		else if (client_connection_check_interval > 0)
+			enable_timeout_after(CLIENT_CONNECTION_CHECK_TIMEOUT, client_connection_check_interval);
+	}
+	return QueryCancelPending || ProcDiePending || ClientConnectionLost;
+}
+
 static void
 collect_rows(Collector *c)
 {
@@ -207,10 +232,11 @@ collect_rows(Collector *c)
 	MemoryContext row_context = run->node->css.ss.ps.ps_ExprContext->ecxt_per_tuple_memory;
 
 	/*
-	 * A cancel ends the reading, not the release: whoever was read is charged
-	 * (rule 2), then the cancel takes its course.  So do a deadline and a bound of memory.
+	 * A cancel or the end of the session ends the reading, not the release: whoever
+	 * was read is charged (rule 2), then it takes its course.  So do a deadline and
+	 * a bound of memory.
 	 */
-	while (!QueryCancelPending && !eps_exec_pad_late && !run->groups->full)
+	while (!is_interrupted() && !eps_exec_pad_late && !run->groups->full)
 	{
 		/* in the query's context: some nodes make what they keep in the current one */
 		TupleTableSlot *slot = ExecProcNode(run->node->child);
