@@ -72,6 +72,7 @@ OBJS_PG = \
 	src/pg/analyze/fanout.o \
 	src/pg/analyze/free.o \
 	src/pg/analyze/functions.o \
+	src/pg/analyze/guarded.o \
 	src/pg/analyze/interval.o \
 	src/pg/analyze/joins.o \
 	src/pg/analyze/level.o \
@@ -111,6 +112,7 @@ OBJS_PG = \
 	src/pg/exec/partition.o \
 	src/pg/exec/run.o \
 	src/pg/exec/values.o \
+	src/pg/rewrite/above.o \
 	src/pg/rewrite/path.o \
 	src/pg/rewrite/placeholder.o \
 	src/pg/rewrite/postprocess.o \

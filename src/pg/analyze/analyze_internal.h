@@ -120,6 +120,7 @@ extern void eps_analyze_joins(EpsScope *scope);
 /* fanout.c: matches that a row of the rest may find in a public source, by the
  * columns equated; refuses above 100 (rule 16). */
 extern int64 eps_analyze_fanout(EpsScope *scope, int rtindex, Bitmapset *attnos);
+extern bool eps_analyze_is_unique_on(Oid relid, Bitmapset *attnos);
 
 /* expr.c */
 extern Node *eps_analyze_total(EpsScope *scope, Node *node, EpsFact *fact);
@@ -203,5 +204,6 @@ extern void eps_analyze_release(EpsScope *scope);
 /* free.c */
 extern void eps_analyze_free_level(EpsScope *scope);
 extern void eps_analyze_owned_sublink(EpsScope *scope, SubLink *sublink);
+extern void eps_analyze_check_one_row(EpsScope *sub, const SubLink *sublink);
 
 #endif							/* EPS_PG_ANALYZE_INTERNAL_H */

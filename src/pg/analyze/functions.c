@@ -212,6 +212,18 @@ eps_analyze_may_run_beside_rows(const EpsFunctions *functions, Oid funcid)
 	return find_rule(functions, funcid, &rule) && !is_replaced(funcid, rule);
 }
 
+bool
+eps_analyze_cannot_raise(Oid funcid)
+{
+	for (size_t i = 0; i < lengthof(function_table); i++)
+	{
+		if (function_table[i].funcid == funcid)
+			return function_table[i].rule == EPS_RULE_TOTAL || function_table[i].rule == EPS_RULE_SAME ||
+				function_table[i].rule == EPS_RULE_BOOL_TO_INT;
+	}
+	return false;
+}
+
 /* Equality under which equal owner keys are one owner (rule 17). */
 bool
 eps_analyze_is_equality(Oid funcid)
