@@ -91,6 +91,13 @@ CREATE FUNCTION dp._date_plus(date, bigint) RETURNS date
 	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'eps_analyze_sql_date_plus';
 COMMENT ON FUNCTION dp._date_plus(date, bigint) IS 'a date some days later, infinity beyond its range';
 
+CREATE FUNCTION dp._short(text) RETURNS text
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'eps_analyze_sql_short';
+COMMENT ON FUNCTION dp._short(text) IS 'the text, NULL if it has more than 64 MB';
+CREATE FUNCTION dp._short(character) RETURNS character
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'eps_analyze_sql_short';
+COMMENT ON FUNCTION dp._short(character) IS 'the text, NULL if it has more than 64 MB';
+
 /* --- above a release: nothing raises once owners are charged --------------- */
 
 CREATE FUNCTION dp._guarded(oid, boolean, VARIADIC "any") RETURNS "any"

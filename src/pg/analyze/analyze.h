@@ -107,6 +107,8 @@ typedef struct EpsFunctions
 	Oid			float8_from_numeric;
 	Oid			date_minus;
 	Oid			date_plus;
+	Oid			short_text;
+	Oid			short_bpchar;
 	Oid			guarded;		/* above a release: NULL and a warning instead of an error */
 	Oid			guarded_apart;	/* the same in a subtransaction */
 	Oid			guarded_cast;

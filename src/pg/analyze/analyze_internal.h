@@ -157,6 +157,7 @@ typedef enum EpsRule
 	EPS_RULE_ROUND,				/* floor, ceil, round, trunc of a numeric or float */
 	EPS_RULE_BOOL_TO_INT,
 	EPS_RULE_LIKE,
+	EPS_RULE_FOLD,				/* lower and upper: four bytes a character are allocated at once */
 	EPS_RULE_EXTRACT,
 	EPS_RULE_DATE_TRUNC,
 	EPS_RULE_WIDTH_BUCKET,

@@ -249,32 +249,62 @@ const_arg(EpsCall *call, int i)
 	return value;
 }
 
-#define EPS_MAX_WILDCARDS 100
+/*
+ * NULL in place of a text that changing its case could not allocate memory for: the
+ * server takes four bytes a character in one piece, which may have 1 GB.
+ */
+static void
+shorten(EpsCall *call)
+{
+	const EpsFunctions *f = &call->scope->cx->functions;
+	Oid			type = exprType(call->args[0]);
+
+	call->args[0] = (Node *) makeFuncExpr(type == BPCHAROID ? f->short_bpchar : f->short_text, type, list_make1(call->args[0]),
+										  exprCollation(call->args[0]), exprInputCollation((Node *) call->expr), COERCE_EXPLICIT_CALL);
+	call->facts[0].nullable = true;
+}
+
+static Node *
+call_fold(EpsCall *call, EpsFact *fact)
+{
+	shorten(call);
+	*fact = eps_analyze_type_fact(call->result, call->typmod);
+	return rebuild(call);
+}
 
 /*
- * A pattern may not end in a lone escape character: that raises once a row is
- * there.  Nor may it have many %: matching goes one level deeper at each, and a
- * stack that is too deep raises.
+ * A pattern that ends in a lone escape character raises once a row is there; and
+ * each % is a level of recursion where a row matches that far.
  */
+static void
+check_pattern(const char *spelled, int location)
+{
+	size_t		length = strlen(spelled);
+	int			escapes = 0;
+	int			wildcards = 0;
+
+	for (size_t n = length; n > 0 && spelled[n - 1] == '\\'; n--)
+		escapes++;
+	if (escapes % 2 != 0)
+		eps_analyze_refuse(location, "the LIKE pattern must not end with an escape character", NULL, NULL);
+	for (size_t i = 0; i < length; i++)
+		wildcards += spelled[i] == '%';
+	if (wildcards > 100)
+		eps_analyze_refuse(location, "the LIKE pattern has too many wildcards",
+						   "The memory that matching takes would depend on the rows.", "Use at most 100.");
+}
+
 static Node *
 call_like(EpsCall *call, EpsFact *fact)
 {
 	Const	   *pattern = const_arg(call, 1);
-	char	   *spelled;
-	int			escapes = 0;
-	int			wildcards = 0;
 
 	if (pattern == NULL)
 		return eps_analyze_const_missing(call->scope, rebuild(call), call->location, fact);
-	spelled = TextDatumGetCString(pattern->constvalue);
-	for (size_t n = strlen(spelled); n > 0 && spelled[n - 1] == '\\'; n--)
-		escapes++;
-	if (escapes % 2 != 0)
-		eps_analyze_refuse(call->location, "the LIKE pattern must not end with an escape character", NULL, NULL);
-	for (const char *c = spelled; *c != '\0'; c++)
-		wildcards += *c == '%';
-	if (wildcards > EPS_MAX_WILDCARDS)
-		eps_analyze_refuse(call->location, "the LIKE pattern must not have more than 100 percent signs", NULL, NULL);
+	check_pattern(TextDatumGetCString(pattern->constvalue), call->location);
+	if (call->funcid == F_TEXTICLIKE || call->funcid == F_TEXTICNLIKE ||
+		call->funcid == F_BPCHARICLIKE || call->funcid == F_BPCHARICNLIKE)
+		shorten(call);
 	*fact = eps_analyze_type_fact(BOOLOID, -1);
 	fact->nullable = any_nullable(call);
 	return rebuild(call);
@@ -516,6 +546,8 @@ apply_rule(EpsCall *call, EpsRule rule, EpsFact *fact)
 			return call_bool_to_int(call, fact);
 		case EPS_RULE_LIKE:
 			return call_like(call, fact);
+		case EPS_RULE_FOLD:
+			return call_fold(call, fact);
 		case EPS_RULE_EXTRACT:
 			return call_extract(call, fact);
 		case EPS_RULE_DATE_TRUNC:

@@ -8,6 +8,7 @@
 
 #include <math.h>
 
+#include "access/detoast.h"
 #include "fmgr.h"
 #include "utils/builtins.h"
 #include "utils/date.h"
@@ -38,6 +39,7 @@ EPS_SQL_FUNCTION(eps_analyze_sql_shift_timestamptz);
 EPS_SQL_FUNCTION(eps_analyze_sql_float8_from_numeric);
 EPS_SQL_FUNCTION(eps_analyze_sql_date_minus);
 EPS_SQL_FUNCTION(eps_analyze_sql_date_plus);
+EPS_SQL_FUNCTION(eps_analyze_sql_short);
 EPS_SQL_FUNCTION(eps_analyze_sql_at_least_zero);
 EPS_SQL_FUNCTION(eps_analyze_sql_positive);
 EPS_SQL_FUNCTION(eps_analyze_sql_fraction);
@@ -295,6 +297,15 @@ eps_analyze_sql_date_plus(PG_FUNCTION_ARGS)
 	if (sum >= DATE_END_JULIAN - POSTGRES_EPOCH_JDATE)
 		PG_RETURN_DATEADT(DATEVAL_NOEND);
 	PG_RETURN_DATEADT((DateADT) sum);
+}
+
+/* At most 64 MB, whatever form it is stored in. */
+Datum
+eps_analyze_sql_short(PG_FUNCTION_ARGS)
+{
+	if (toast_raw_datum_size(PG_GETARG_DATUM(0)) > ((Size) 64 << 20))
+		PG_RETURN_NULL();
+	PG_RETURN_DATUM(PG_GETARG_DATUM(0));
 }
 
 /* --- above a release: arguments that the place would not take --------------------------- */

@@ -88,6 +88,8 @@ eps_analyze_functions(void)
 	f.float8_from_numeric = same_args("_float8", NUMERICOID, 1);
 	f.date_minus = same_args("_date_minus", DATEOID, 2);
 	f.date_plus = api_function("_date_plus", 2, plus_types);
+	f.short_text = same_args("_short", TEXTOID, 1);
+	f.short_bpchar = same_args("_short", BPCHAROID, 1);
 	f.guarded = api_function("_guarded", 3, guarded_types);
 	f.guarded_apart = api_function("_guarded_apart", 3, guarded_types);
 	f.guarded_cast = same_args("_guarded_cast", ANYOID, 1);
