@@ -76,6 +76,7 @@ OBJS_PG = \
 	src/pg/analyze/interval.o \
 	src/pg/analyze/joins.o \
 	src/pg/analyze/level.o \
+	src/pg/analyze/pattern.o \
 	src/pg/analyze/source.o \
 	src/pg/analyze/twins.o \
 	src/pg/analyze/verdict.o \

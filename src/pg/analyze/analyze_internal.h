@@ -141,6 +141,9 @@ extern void eps_analyze_check_collation(Oid collation, List *args, int location)
 /* calls.c: functions and operators by the table of functions.c */
 extern Node *eps_analyze_call(EpsScope *scope, Expr *call, Oid funcid, List *args, Oid result, int32 typmod, int location, EpsFact *fact);
 
+/* pattern.c */
+extern void eps_analyze_check_pattern(const char *spelled, int location);
+
 /* functions.c: the allow-list */
 typedef enum EpsRule
 {
@@ -176,7 +179,7 @@ extern bool eps_analyze_is_equality(Oid funcid);
 extern bool eps_analyze_bounds_add(EpsFact *out, const EpsFact *a, const EpsFact *b);
 extern bool eps_analyze_bounds_sub(EpsFact *out, const EpsFact *a, const EpsFact *b);
 extern bool eps_analyze_bounds_mul(EpsFact *out, const EpsFact *a, const EpsFact *b);
-extern bool eps_analyze_bounds_div(EpsFact *out, const EpsFact *a, const EpsFact *b);
+extern bool eps_analyze_bounds_div(EpsFact *out, const EpsFact *a, const EpsFact *b, bool integer);
 extern bool eps_analyze_fits_type(const EpsFact *fact, Oid type);
 extern void eps_analyze_fact_union(EpsFact *out, const EpsFact *a, bool first);
 extern bool eps_analyze_const_double(const Const *c, double *value);

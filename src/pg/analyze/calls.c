@@ -104,7 +104,7 @@ call_arithmetic(EpsCall *call, EpsRule rule, EpsFact *fact)
 				eps_analyze_refuse(call->location, "the divisor could be zero",
 								   "Its bounds include 0, and a division by zero would be an answer without noise.",
 								   "Divide by a constant, by an expression whose bounds exclude 0, as in dp.clamp(x, 1, 100), or divide the released answers.");
-			ok = eps_analyze_bounds_div(fact, a, b);
+			ok = eps_analyze_bounds_div(fact, a, b, call->result != NUMERICOID && call->result != FLOAT8OID);
 			break;
 	}
 	if (!ok || !eps_analyze_fits_type(fact, call->result))
@@ -272,28 +272,6 @@ call_fold(EpsCall *call, EpsFact *fact)
 	return rebuild(call);
 }
 
-/*
- * A pattern that ends in a lone escape character raises once a row is there; and
- * each % is a level of recursion where a row matches that far.
- */
-static void
-check_pattern(const char *spelled, int location)
-{
-	size_t		length = strlen(spelled);
-	int			escapes = 0;
-	int			wildcards = 0;
-
-	for (size_t n = length; n > 0 && spelled[n - 1] == '\\'; n--)
-		escapes++;
-	if (escapes % 2 != 0)
-		eps_analyze_refuse(location, "the LIKE pattern must not end with an escape character", NULL, NULL);
-	for (size_t i = 0; i < length; i++)
-		wildcards += spelled[i] == '%';
-	if (wildcards > 100)
-		eps_analyze_refuse(location, "the LIKE pattern has too many wildcards",
-						   "The memory that matching takes would depend on the rows.", "Use at most 100.");
-}
-
 static Node *
 call_like(EpsCall *call, EpsFact *fact)
 {
@@ -301,7 +279,7 @@ call_like(EpsCall *call, EpsFact *fact)
 
 	if (pattern == NULL)
 		return eps_analyze_const_missing(call->scope, rebuild(call), call->location, fact);
-	check_pattern(TextDatumGetCString(pattern->constvalue), call->location);
+	eps_analyze_check_pattern(TextDatumGetCString(pattern->constvalue), call->location);
 	if (call->funcid == F_TEXTICLIKE || call->funcid == F_TEXTICNLIKE ||
 		call->funcid == F_BPCHARICLIKE || call->funcid == F_BPCHARICNLIKE)
 		shorten(call);

@@ -310,9 +310,13 @@ eps_analyze_sql_short(PG_FUNCTION_ARGS)
 
 /* --- above a release: arguments that the place would not take --------------------------- */
 
+/* Once for each place in the query. */
 static void
-warn_place(int code, const char *message)
+warn_place(FmgrInfo *place, int code, const char *message)
 {
+	if (place->fn_extra != NULL)
+		return;
+	place->fn_extra = place;
 	ereport(WARNING, (errcode(code), errmsg("%s", message)));
 }
 
@@ -322,7 +326,7 @@ eps_analyze_sql_at_least_zero(PG_FUNCTION_ARGS)
 {
 	if (PG_GETARG_INT64(0) < 0)
 	{
-		warn_place(ERRCODE_INVALID_ROW_COUNT_IN_LIMIT_CLAUSE, "a negative number of rows counts as 0");
+		warn_place(fcinfo->flinfo, ERRCODE_INVALID_ROW_COUNT_IN_LIMIT_CLAUSE, "a negative number of rows counts as 0");
 		PG_RETURN_INT64(0);
 	}
 	PG_RETURN_INT64(PG_GETARG_INT64(0));
@@ -334,7 +338,7 @@ eps_analyze_sql_positive(PG_FUNCTION_ARGS)
 {
 	if (PG_GETARG_INT32(0) <= 0)
 	{
-		warn_place(ERRCODE_INVALID_ARGUMENT_FOR_NTILE, "a window function of a number below 1 gives NULL");
+		warn_place(fcinfo->flinfo, ERRCODE_INVALID_ARGUMENT_FOR_NTILE, "a window function of a number below 1 gives NULL");
 		PG_RETURN_NULL();
 	}
 	PG_RETURN_INT32(PG_GETARG_INT32(0));
@@ -345,7 +349,7 @@ eps_analyze_sql_fraction(PG_FUNCTION_ARGS)
 {
 	if (!(PG_GETARG_FLOAT8(0) >= 0 && PG_GETARG_FLOAT8(0) <= 1))
 	{
-		warn_place(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE, "a percentile outside 0 to 1 gives NULL");
+		warn_place(fcinfo->flinfo, ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE, "a percentile outside 0 to 1 gives NULL");
 		PG_RETURN_NULL();
 	}
 	PG_RETURN_FLOAT8(PG_GETARG_FLOAT8(0));
@@ -357,7 +361,7 @@ eps_analyze_sql_summable_float8(PG_FUNCTION_ARGS)
 {
 	if (isfinite(PG_GETARG_FLOAT8(0)) && fabs(PG_GETARG_FLOAT8(0)) > 1e130)
 	{
-		warn_place(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE, "a value above 1e130 does not count in an aggregate");
+		warn_place(fcinfo->flinfo, ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE, "a value above 1e130 does not count in an aggregate");
 		PG_RETURN_NULL();
 	}
 	PG_RETURN_FLOAT8(PG_GETARG_FLOAT8(0));
@@ -368,7 +372,7 @@ eps_analyze_sql_summable_float4(PG_FUNCTION_ARGS)
 {
 	if (isfinite(PG_GETARG_FLOAT4(0)) && fabsf(PG_GETARG_FLOAT4(0)) > 1e25f)
 	{
-		warn_place(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE, "a value above 1e25 does not count in an aggregate");
+		warn_place(fcinfo->flinfo, ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE, "a value above 1e25 does not count in an aggregate");
 		PG_RETURN_NULL();
 	}
 	PG_RETURN_FLOAT4(PG_GETARG_FLOAT4(0));

@@ -16,6 +16,7 @@
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
+#include "utils/typcache.h"
 
 void
 eps_rewrite_refuse_above(int location, const char *what)
@@ -86,7 +87,9 @@ check_sortable_type(Oid type, Oid collation, int location)
 {
 	Oid			element = get_element_type(getBaseType(type));
 
-	if (!is_scalar(OidIsValid(element) ? element : type))
+	if (!OidIsValid(element))
+		element = type;
+	if (!is_scalar(element) || !OidIsValid(lookup_type_cache(element, TYPECACHE_CMP_PROC)->cmp_proc))
 		eps_rewrite_refuse_above(location, "sorting or grouping of rows of this kind");
 	if (type_is_collatable(type) && !OidIsValid(collation))
 		eps_rewrite_refuse_above(location, "sorting or grouping without a collation");
