@@ -10,7 +10,7 @@
 # connection, or a warning below a release is a failure.
 #
 #   EPS_FUZZ_SEED    of the generator (default: the time); printed
-#   EPS_FUZZ_ROUNDS  rounds of some 250 statements (default 60)
+#   EPS_FUZZ_ROUNDS  rounds of some 250 statements (default 40)
 #
 # Run by scripts/check fuzz on a server of its own.
 use strict;
@@ -20,7 +20,7 @@ use File::Temp qw(tempdir);
 
 my $here = dirname(__FILE__);
 my $seed = $ENV{EPS_FUZZ_SEED} || time() % 1_000_000_007;
-my $rounds = $ENV{EPS_FUZZ_ROUNDS} || 60;
+my $rounds = $ENV{EPS_FUZZ_ROUNDS} || 40;
 my $work = tempdir(CLEANUP => 1);
 my %tally;
 my @failures;

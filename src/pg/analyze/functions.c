@@ -164,7 +164,8 @@ is_twin(const EpsFunctions *f, Oid funcid)
 		f->float8_mul, f->float8_div, f->date_trunc_timestamp, f->date_trunc_timestamptz,
 		f->width_bucket_float8, f->width_bucket_numeric, f->timestamp_from_date, f->timestamptz_from_date,
 		f->date_from_timestamptz, f->timestamp_from_timestamptz, f->timestamptz_from_timestamp,
-		f->shift_timestamp, f->shift_timestamptz, f->float8_from_numeric, f->date_minus, f->date_plus
+		f->shift_timestamp, f->shift_timestamptz, f->float8_from_numeric, f->date_minus, f->date_plus,
+		f->short_text, f->short_bpchar
 	};
 
 	for (size_t i = 0; i < lengthof(twins); i++)

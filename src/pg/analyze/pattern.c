@@ -4,6 +4,8 @@
  */
 #include "pg/analyze/analyze_internal.h"
 
+#define EPS_MAX_WILDCARDS 100
+
 /*
  * A pattern that ends in a lone escape character raises once a row is there; and
  * each % is a level of recursion where a row matches that far.
@@ -21,7 +23,6 @@ eps_analyze_check_pattern(const char *spelled, int location)
 		eps_analyze_refuse(location, "the LIKE pattern must not end with an escape character", NULL, NULL);
 	for (size_t i = 0; i < length; i++)
 		wildcards += spelled[i] == '%';
-	if (wildcards > 100)
-		eps_analyze_refuse(location, "the LIKE pattern has too many wildcards",
-						   "The memory that matching takes would depend on the rows.", "Use at most 100.");
+	if (wildcards > EPS_MAX_WILDCARDS)
+		eps_analyze_refuse(location, "the LIKE pattern must not have more than 100 percent signs", NULL, NULL);
 }

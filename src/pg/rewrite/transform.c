@@ -453,7 +453,7 @@ eps_rewrite_levels(const EpsVerdict *verdict)
 		else if (level->kind == EPS_LEVEL_PUBLIC)
 			rewrite_public(level);
 		/* public levels too: they may refer to answers, and are read after the charge */
-		if (level->kind != EPS_LEVEL_OWNED && level->targets == NIL)
+		if (level->kind != EPS_LEVEL_OWNED && !level->beside_rows)
 			eps_rewrite_postprocess(level->query, &functions);
 	}
 }
