@@ -73,9 +73,11 @@ OBJS_PG = \
 	src/pg/analyze/fanout.o \
 	src/pg/analyze/free.o \
 	src/pg/analyze/functions.o \
+	src/pg/analyze/guarded.o \
 	src/pg/analyze/interval.o \
 	src/pg/analyze/joins.o \
 	src/pg/analyze/level.o \
+	src/pg/analyze/pattern.o \
 	src/pg/analyze/source.o \
 	src/pg/analyze/twins.o \
 	src/pg/analyze/verdict.o \
@@ -117,6 +119,7 @@ OBJS_PG = \
 	src/pg/exec/run.o \
 	src/pg/exec/stored.o \
 	src/pg/exec/values.o \
+	src/pg/rewrite/above.o \
 	src/pg/rewrite/fingerprint.o \
 	src/pg/rewrite/path.o \
 	src/pg/rewrite/placeholder.o \

@@ -34,10 +34,13 @@ BEGIN
 	RAISE EXCEPTION 'no';
 END $$;
 SELECT note('error');
--- an error above the answer, once it is there
+-- above the answer, once it is there: an expression gives NULL, a table may refuse its row
 SELECT (CASE WHEN count(*) IS NOT NULL THEN 'no date' END)::date FROM visits;
 SELECT note('error above');
-INSERT INTO log (quota) SELECT (CASE WHEN count(*) IS NOT NULL THEN 'no number' END)::numeric FROM visits;
+CREATE TEMP TABLE refuses (n bigint CHECK (n IS NULL));
+\set VERBOSITY terse
+INSERT INTO refuses SELECT count(*) FROM visits;
+\set VERBOSITY default
 SELECT note('error in the target');
 BEGIN;
 SELECT count(*) > -1000 AS answered FROM visits;

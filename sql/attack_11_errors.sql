@@ -66,6 +66,29 @@ SELECT count(*) FROM visits WHERE false AND cost > 1 / 0; \echo :SQLSTATE
 SELECT count(*) FROM visits WHERE at > date 'no date'; \echo :SQLSTATE
 SELECT entries() AS releases;
 
+-- a quotient of integers can be 0 though its bounds, as real numbers, exclude it
+SELECT count(*) FROM visits WHERE 7 % (1 / dp.clamp(cost, 1, 100)) = 0; \echo :SQLSTATE
+SELECT count(*) FROM visits WHERE 7 / (dp.clamp(cost, -10, -1) / dept) = 0; \echo :SQLSTATE
+SELECT count(*) > -1000000 AS fine FROM visits WHERE 7 % (200 / dp.clamp(cost, 1, 100)) = 0;
+-- each wildcard is a level of recursion where a row matches that far
+SELECT count(*) FROM visits WHERE note LIKE repeat('%a', 101); \echo :SQLSTATE
+SELECT count(*) FROM visits WHERE note ILIKE repeat('%', 101); \echo :SQLSTATE
+SELECT count(*) > -1000000 AS fine FROM visits WHERE note LIKE repeat('%a', 100);
+-- bounds of an integer column that are no integers; text that is too long to be folded
+RESET SESSION AUTHORIZATION;
+\o /dev/null
+CREATE TABLE letters (patient_id int PRIMARY KEY, pages int, body text);
+INSERT INTO letters VALUES (1, 0, 'short'), (2, 1, repeat('x', 280 * 1024 * 1024));
+SELECT dp.protect('letters', 'hospital', 'patient_id');
+SELECT dp.set_bounds('letters', 'pages', 0.5, 10.5, 'test');
+\o
+SET SESSION AUTHORIZATION :analyst;
+SELECT sum(100 / pages) BETWEEN -100000 AND 100000 AS fine FROM letters;
+SELECT count(*) > -100000 AS fine FROM letters WHERE lower(body) = 'short';
+SELECT count(*) > -100000 AS fine FROM letters WHERE upper(body) = 'SHORT';
+SELECT count(*) > -100000 AS fine FROM letters WHERE body ILIKE 'SHORT%' OR body NOT ILIKE '%q';
+SELECT count(*) > -100000 AS fine FROM letters WHERE body::bpchar ILIKE 'SHORT%' OR body::bpchar NOT ILIKE '%q';
+
 RESET SESSION AUTHORIZATION;
 DROP OWNED BY :analyst CASCADE;
 SELECT dp.revoke_analyst(:'analyst', 'hospital');

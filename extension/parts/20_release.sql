@@ -92,22 +92,46 @@ CREATE FUNCTION dp._date_plus(date, bigint) RETURNS date
 	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'eps_analyze_sql_date_plus';
 COMMENT ON FUNCTION dp._date_plus(date, bigint) IS 'a date some days later, infinity beyond its range';
 
-/* Above a release: a noisy denominator of zero must not cost owners an answer. */
-CREATE FUNCTION dp._divide(bigint, bigint) RETURNS bigint
-	LANGUAGE C VOLATILE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'eps_analyze_sql_divide_int8';
-COMMENT ON FUNCTION dp._divide(bigint, bigint) IS 'division of answers: NULL and a warning instead of an error';
-CREATE FUNCTION dp._divide(numeric, numeric) RETURNS numeric
-	LANGUAGE C VOLATILE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'eps_analyze_sql_divide_numeric';
-COMMENT ON FUNCTION dp._divide(numeric, numeric) IS 'division of answers: NULL and a warning instead of an error';
-CREATE FUNCTION dp._divide(double precision, double precision) RETURNS double precision
-	LANGUAGE C VOLATILE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'eps_analyze_sql_divide_float8';
-COMMENT ON FUNCTION dp._divide(double precision, double precision) IS 'division of answers: NULL and a warning instead of an error';
-CREATE FUNCTION dp._modulo(bigint, bigint) RETURNS bigint
-	LANGUAGE C VOLATILE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'eps_analyze_sql_modulo_int8';
-COMMENT ON FUNCTION dp._modulo(bigint, bigint) IS 'remainder of answers: NULL and a warning instead of an error';
-CREATE FUNCTION dp._modulo(numeric, numeric) RETURNS numeric
-	LANGUAGE C VOLATILE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'eps_analyze_sql_modulo_numeric';
-COMMENT ON FUNCTION dp._modulo(numeric, numeric) IS 'remainder of answers: NULL and a warning instead of an error';
+CREATE FUNCTION dp._short(text) RETURNS text
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'eps_analyze_sql_short';
+COMMENT ON FUNCTION dp._short(text) IS 'the text, NULL if it has more than 64 MB';
+CREATE FUNCTION dp._short(character) RETURNS character
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'eps_analyze_sql_short';
+COMMENT ON FUNCTION dp._short(character) IS 'the text, NULL if it has more than 64 MB';
+
+/* --- above a release: nothing raises once owners are charged --------------- */
+
+CREATE FUNCTION dp._guarded(oid, boolean, VARIADIC "any") RETURNS "any"
+	LANGUAGE C STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'eps_analyze_sql_guarded';
+COMMENT ON FUNCTION dp._guarded(oid, boolean, "any") IS
+	'internal: a call over released answers, NULL and a warning instead of an error';
+CREATE FUNCTION dp._guarded_apart(oid, boolean, VARIADIC "any") RETURNS "any"
+	LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'eps_analyze_sql_guarded';
+COMMENT ON FUNCTION dp._guarded_apart(oid, boolean, "any") IS
+	'internal: a call over released answers in a subtransaction, NULL and a warning instead of an error';
+CREATE FUNCTION dp._guarded_cast("any") RETURNS "any"
+	LANGUAGE C STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'eps_analyze_sql_guarded_cast';
+COMMENT ON FUNCTION dp._guarded_cast("any") IS
+	'internal: a cast of a released answer, NULL and a warning instead of an error';
+CREATE FUNCTION dp._guarded_cast_apart("any") RETURNS "any"
+	LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'eps_analyze_sql_guarded_cast';
+COMMENT ON FUNCTION dp._guarded_cast_apart("any") IS
+	'internal: a cast of a released answer in a subtransaction, NULL and a warning instead of an error';
+CREATE FUNCTION dp._at_least_zero(bigint) RETURNS bigint
+	LANGUAGE C STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'eps_analyze_sql_at_least_zero';
+COMMENT ON FUNCTION dp._at_least_zero(bigint) IS 'a number of rows from an answer: 0 and a warning where it is negative';
+CREATE FUNCTION dp._positive(integer) RETURNS integer
+	LANGUAGE C STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'eps_analyze_sql_positive';
+COMMENT ON FUNCTION dp._positive(integer) IS 'argument of a window function: NULL and a warning below 1';
+CREATE FUNCTION dp._fraction(double precision) RETURNS double precision
+	LANGUAGE C STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'eps_analyze_sql_fraction';
+COMMENT ON FUNCTION dp._fraction(double precision) IS 'argument of a percentile: NULL and a warning outside 0 to 1';
+CREATE FUNCTION dp._summable(double precision) RETURNS double precision
+	LANGUAGE C STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'eps_analyze_sql_summable_float8';
+COMMENT ON FUNCTION dp._summable(double precision) IS 'argument of an aggregate of answers: NULL and a warning where a sum could overflow';
+CREATE FUNCTION dp._summable(real) RETURNS real
+	LANGUAGE C STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'eps_analyze_sql_summable_float4';
+COMMENT ON FUNCTION dp._summable(real) IS 'argument of an aggregate of answers: NULL and a warning where a sum could overflow';
 
 /* --- placeholders between planner hook and plan; raise when run ------------ */
 

@@ -266,6 +266,7 @@ output_walker(Node *node, EpsBuild *build)
 				if (sub->level->kind == EPS_LEVEL_OWNED || contain_vars_of_level(((SubLink *) node)->subselect, 1))
 					eps_analyze_refuse(((SubLink *) node)->location, "this subquery is not allowed beside an aggregate over protected rows",
 									   "It must be uncorrelated and must not return protected rows.", NULL);
+				eps_analyze_check_one_row(sub, (SubLink *) node);
 				return output_walker(((SubLink *) node)->testexpr, build);
 			}
 		default:

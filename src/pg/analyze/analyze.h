@@ -108,15 +108,32 @@ typedef struct EpsFunctions
 	Oid			float8_from_numeric;
 	Oid			date_minus;
 	Oid			date_plus;
-	Oid			divide_int8;	/* above a release: NULL and a warning instead of an error */
-	Oid			divide_numeric;
-	Oid			divide_float8;
-	Oid			modulo_int8;
-	Oid			modulo_numeric;
+	Oid			short_text;
+	Oid			short_bpchar;
+	Oid			guarded;		/* above a release: NULL and a warning instead of an error */
+	Oid			guarded_apart;	/* the same in a subtransaction */
+	Oid			guarded_cast;
+	Oid			guarded_cast_apart;
+	Oid			at_least_zero;
+	Oid			positive;
+	Oid			fraction;
+	Oid			summable_float4;
+	Oid			summable_float8;
 	Oid			release;		/* placeholder aggregates of pg/rewrite */
 	Oid			output;
 	Oid			needs_parameters;
 } EpsFunctions;
+
+/* Builtin, immutable, from scalars to a scalar, and in C: an error that it raises
+ * leaves nothing behind but memory. */
+extern bool eps_analyze_is_plain_function(Oid funcid);
+extern bool eps_analyze_is_plain_type(Oid type);
+
+/* A row of the allow-list that raises for no argument whatever, without a twin. */
+extern bool eps_analyze_cannot_raise(Oid funcid);
+
+/* ERROR unless the current user may call the function. */
+extern void eps_analyze_check_execute(Oid funcid);
 
 /* Looked up by name in schema dp; ERROR if the extension is not installed. */
 extern EpsFunctions eps_analyze_functions(void);

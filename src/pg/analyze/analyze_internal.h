@@ -120,6 +120,7 @@ extern void eps_analyze_joins(EpsScope *scope);
 /* fanout.c: matches that a row of the rest may find in a public source, by the
  * columns equated; refuses above 100 (rule 16). */
 extern int64 eps_analyze_fanout(EpsScope *scope, int rtindex, Bitmapset *attnos);
+extern bool eps_analyze_is_unique_on(Oid relid, Bitmapset *attnos);
 
 /* expr.c */
 extern Node *eps_analyze_total(EpsScope *scope, Node *node, EpsFact *fact);
@@ -140,6 +141,9 @@ extern void eps_analyze_check_collation(Oid collation, List *args, int location)
 /* calls.c: functions and operators by the table of functions.c */
 extern Node *eps_analyze_call(EpsScope *scope, Expr *call, Oid funcid, List *args, Oid result, int32 typmod, int location, EpsFact *fact);
 
+/* pattern.c */
+extern void eps_analyze_check_pattern(const char *spelled, int location);
+
 /* functions.c: the allow-list */
 typedef enum EpsRule
 {
@@ -156,6 +160,7 @@ typedef enum EpsRule
 	EPS_RULE_ROUND,				/* floor, ceil, round, trunc of a numeric or float */
 	EPS_RULE_BOOL_TO_INT,
 	EPS_RULE_LIKE,
+	EPS_RULE_FOLD,				/* lower and upper: four bytes a character are allocated at once */
 	EPS_RULE_EXTRACT,
 	EPS_RULE_DATE_TRUNC,
 	EPS_RULE_WIDTH_BUCKET,
@@ -174,7 +179,7 @@ extern bool eps_analyze_is_equality(Oid funcid);
 extern bool eps_analyze_bounds_add(EpsFact *out, const EpsFact *a, const EpsFact *b);
 extern bool eps_analyze_bounds_sub(EpsFact *out, const EpsFact *a, const EpsFact *b);
 extern bool eps_analyze_bounds_mul(EpsFact *out, const EpsFact *a, const EpsFact *b);
-extern bool eps_analyze_bounds_div(EpsFact *out, const EpsFact *a, const EpsFact *b);
+extern bool eps_analyze_bounds_div(EpsFact *out, const EpsFact *a, const EpsFact *b, bool integer);
 extern bool eps_analyze_fits_type(const EpsFact *fact, Oid type);
 extern void eps_analyze_fact_union(EpsFact *out, const EpsFact *a, bool first);
 extern bool eps_analyze_const_double(const Const *c, double *value);
@@ -203,5 +208,6 @@ extern void eps_analyze_release(EpsScope *scope);
 /* free.c */
 extern void eps_analyze_free_level(EpsScope *scope);
 extern void eps_analyze_owned_sublink(EpsScope *scope, SubLink *sublink);
+extern void eps_analyze_check_one_row(EpsScope *sub, const SubLink *sublink);
 
 #endif							/* EPS_PG_ANALYZE_INTERNAL_H */

@@ -104,7 +104,7 @@ call_arithmetic(EpsCall *call, EpsRule rule, EpsFact *fact)
 				eps_analyze_refuse(call->location, "the divisor could be zero",
 								   "Its bounds include 0, and a division by zero would be an answer without noise.",
 								   "Divide by a constant, by an expression whose bounds exclude 0, as in dp.clamp(x, 1, 100), or divide the released answers.");
-			ok = eps_analyze_bounds_div(fact, a, b);
+			ok = eps_analyze_bounds_div(fact, a, b, call->result != NUMERICOID && call->result != FLOAT8OID);
 			break;
 	}
 	if (!ok || !eps_analyze_fits_type(fact, call->result))
@@ -249,32 +249,40 @@ const_arg(EpsCall *call, int i)
 	return value;
 }
 
-#define EPS_MAX_WILDCARDS 100
-
 /*
- * A pattern may not end in a lone escape character: that raises once a row is
- * there.  Nor may it have many %: matching goes one level deeper at each, and a
- * stack that is too deep raises.
+ * NULL in place of a text that changing its case could not allocate memory for: the
+ * server takes four bytes a character in one piece, which may have 1 GB.
  */
+static void
+shorten(EpsCall *call)
+{
+	const EpsFunctions *f = &call->scope->cx->functions;
+	Oid			type = exprType(call->args[0]);
+
+	call->args[0] = (Node *) makeFuncExpr(type == BPCHAROID ? f->short_bpchar : f->short_text, type, list_make1(call->args[0]),
+										  exprCollation(call->args[0]), exprInputCollation((Node *) call->expr), COERCE_EXPLICIT_CALL);
+	call->facts[0].nullable = true;
+}
+
+static Node *
+call_fold(EpsCall *call, EpsFact *fact)
+{
+	shorten(call);
+	*fact = eps_analyze_type_fact(call->result, call->typmod);
+	return rebuild(call);
+}
+
 static Node *
 call_like(EpsCall *call, EpsFact *fact)
 {
 	Const	   *pattern = const_arg(call, 1);
-	char	   *spelled;
-	int			escapes = 0;
-	int			wildcards = 0;
 
 	if (pattern == NULL)
 		return eps_analyze_const_missing(call->scope, rebuild(call), call->location, fact);
-	spelled = TextDatumGetCString(pattern->constvalue);
-	for (size_t n = strlen(spelled); n > 0 && spelled[n - 1] == '\\'; n--)
-		escapes++;
-	if (escapes % 2 != 0)
-		eps_analyze_refuse(call->location, "the LIKE pattern must not end with an escape character", NULL, NULL);
-	for (const char *c = spelled; *c != '\0'; c++)
-		wildcards += *c == '%';
-	if (wildcards > EPS_MAX_WILDCARDS)
-		eps_analyze_refuse(call->location, "the LIKE pattern must not have more than 100 percent signs", NULL, NULL);
+	eps_analyze_check_pattern(TextDatumGetCString(pattern->constvalue), call->location);
+	if (call->funcid == F_TEXTICLIKE || call->funcid == F_TEXTICNLIKE ||
+		call->funcid == F_BPCHARICLIKE || call->funcid == F_BPCHARICNLIKE)
+		shorten(call);
 	*fact = eps_analyze_type_fact(BOOLOID, -1);
 	fact->nullable = any_nullable(call);
 	return rebuild(call);
@@ -516,6 +524,8 @@ apply_rule(EpsCall *call, EpsRule rule, EpsFact *fact)
 			return call_bool_to_int(call, fact);
 		case EPS_RULE_LIKE:
 			return call_like(call, fact);
+		case EPS_RULE_FOLD:
+			return call_fold(call, fact);
 		case EPS_RULE_EXTRACT:
 			return call_extract(call, fact);
 		case EPS_RULE_DATE_TRUNC:

@@ -39,8 +39,9 @@ index_is_unique_on(Oid indexid, Bitmapset *attnos)
 	return ok;
 }
 
-static bool
-has_unique_index(Oid relid, Bitmapset *attnos)
+/* By a valid, immediate, non-partial unique index over some of the columns. */
+bool
+eps_analyze_is_unique_on(Oid relid, Bitmapset *attnos)
 {
 	Relation	relation = relation_open(relid, AccessShareLock);
 	List	   *indexes = RelationGetIndexList(relation);
@@ -156,7 +157,7 @@ eps_analyze_fanout(EpsScope *scope, int rtindex, Bitmapset *attnos)
 		eps_analyze_refuse(-1, "this public subquery cannot be joined with protected rows",
 						   "How many of its rows match cannot be bounded.",
 						   "Join the public relations directly, or use column IN (SELECT ...).");
-	if (!bms_is_empty(attnos) && has_unique_index(relid, attnos))
+	if (!bms_is_empty(attnos) && eps_analyze_is_unique_on(relid, attnos))
 		return 1;
 	return Max(count_matches(relid, attnos), 1);
 }

@@ -53,7 +53,7 @@ static const EpsFunctionRow function_table[] = {
 	{F_STARTS_WITH, EPS_RULE_TOTAL},
 
 	/* text */
-	{F_LOWER_TEXT, EPS_RULE_TOTAL}, {F_UPPER_TEXT, EPS_RULE_TOTAL},
+	{F_LOWER_TEXT, EPS_RULE_FOLD}, {F_UPPER_TEXT, EPS_RULE_FOLD},
 	{F_LENGTH_TEXT, EPS_RULE_LENGTH}, {F_LENGTH_BPCHAR, EPS_RULE_LENGTH},
 	{F_CHAR_LENGTH_TEXT, EPS_RULE_LENGTH}, {F_CHAR_LENGTH_BPCHAR, EPS_RULE_LENGTH},
 	{F_SUBSTR_TEXT_INT4_INT4, EPS_RULE_SUBSTR}, {F_SUBSTR_TEXT_INT4, EPS_RULE_SUBSTR},
@@ -164,7 +164,8 @@ is_twin(const EpsFunctions *f, Oid funcid)
 		f->float8_mul, f->float8_div, f->date_trunc_timestamp, f->date_trunc_timestamptz,
 		f->width_bucket_float8, f->width_bucket_numeric, f->timestamp_from_date, f->timestamptz_from_date,
 		f->date_from_timestamptz, f->timestamp_from_timestamptz, f->timestamptz_from_timestamp,
-		f->shift_timestamp, f->shift_timestamptz, f->float8_from_numeric, f->date_minus, f->date_plus
+		f->shift_timestamp, f->shift_timestamptz, f->float8_from_numeric, f->date_minus, f->date_plus,
+		f->short_text, f->short_bpchar
 	};
 
 	for (size_t i = 0; i < lengthof(twins); i++)
@@ -210,6 +211,18 @@ eps_analyze_may_run_beside_rows(const EpsFunctions *functions, Oid funcid)
 	if (is_twin(functions, funcid) || is_made_on_the_way(funcid) || eps_analyze_is_safe_stable(funcid))
 		return true;
 	return find_rule(functions, funcid, &rule) && !is_replaced(funcid, rule);
+}
+
+bool
+eps_analyze_cannot_raise(Oid funcid)
+{
+	for (size_t i = 0; i < lengthof(function_table); i++)
+	{
+		if (function_table[i].funcid == funcid)
+			return function_table[i].rule == EPS_RULE_TOTAL || function_table[i].rule == EPS_RULE_SAME ||
+				function_table[i].rule == EPS_RULE_BOOL_TO_INT;
+	}
+	return false;
 }
 
 /* Equality under which equal owner keys are one owner (rule 17). */

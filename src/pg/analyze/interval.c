@@ -66,9 +66,19 @@ eps_analyze_bounds_mul(EpsFact *out, const EpsFact *a, const EpsFact *b)
 	return set_bounds(out, a, b, down(lo), up(hi));
 }
 
-/* The divisor's bounds must exclude zero. */
+/* Integers whose quotients, as doubles, lie on the right side of every integer. */
+static bool
+is_exact(const EpsFact *a)
+{
+	return fabs(a->lo) < 9007199254740992.0 && fabs(a->hi) < 9007199254740992.0;
+}
+
+/*
+ * The divisor's bounds must exclude zero.  Those of an integer quotient may hold it
+ * all the same: it is cut toward zero.
+ */
 bool
-eps_analyze_bounds_div(EpsFact *out, const EpsFact *a, const EpsFact *b)
+eps_analyze_bounds_div(EpsFact *out, const EpsFact *a, const EpsFact *b, bool integer)
 {
 	double		p[4];
 	double		lo;
@@ -87,7 +97,11 @@ eps_analyze_bounds_div(EpsFact *out, const EpsFact *a, const EpsFact *b)
 		lo = Min(lo, p[i]);
 		hi = Max(hi, p[i]);
 	}
-	return set_bounds(out, a, b, nextafter(lo, -INFINITY), nextafter(hi, INFINITY));
+	if (integer && is_exact(a) && is_exact(b))
+		return set_bounds(out, a, b, trunc(lo), trunc(hi));
+	lo = nextafter(lo, -INFINITY);
+	hi = nextafter(hi, INFINITY);
+	return integer ? set_bounds(out, a, b, trunc(lo), trunc(hi)) : set_bounds(out, a, b, lo, hi);
 }
 
 bool

@@ -5,6 +5,8 @@
  */
 #include "pg/analyze/analyze_internal.h"
 
+#include <math.h>
+
 #include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
 #include "nodes/makefuncs.h"
@@ -232,23 +234,39 @@ eps_analyze_sources(EpsScope *scope)
 
 /* --- columns --------------------------------------------------------------- */
 
+static bool
+is_integer(Oid type)
+{
+	return type == INT2OID || type == INT4OID || type == INT8OID;
+}
+
+/* Of an integer column the integers between the bounds: 0.5 as a lower bound says 1. */
+static void
+apply_bounds(EpsFact *fact, const EpsColumnFact *public, Oid type)
+{
+	double		lo = is_integer(type) ? ceil(public->lower) : public->lower;
+	double		hi = is_integer(type) ? floor(public->upper) : public->upper;
+
+	if (lo > hi)
+		return;
+	fact->bounded = true;
+	fact->natural = false;
+	fact->enforced = public->enforced;
+	fact->lo = lo;
+	fact->hi = hi;
+	if (is_integer(type))
+	{
+		fact->domain = EPS_DOMAIN_RANGE;
+		fact->domain_lo = (int64) lo;
+		fact->domain_hi = (int64) hi;
+	}
+}
+
 static void
 apply_policy_fact(EpsFact *fact, const EpsColumnFact *public, const Var *var)
 {
 	if (public->has_bounds)
-	{
-		fact->bounded = true;
-		fact->natural = false;
-		fact->enforced = public->enforced;
-		fact->lo = public->lower;
-		fact->hi = public->upper;
-		if (var->vartype == INT2OID || var->vartype == INT4OID || var->vartype == INT8OID)
-		{
-			fact->domain = EPS_DOMAIN_RANGE;
-			fact->domain_lo = (int64) public->lower;
-			fact->domain_hi = (int64) public->upper;
-		}
-	}
+		apply_bounds(fact, public, var->vartype);
 	if (public->has_domain)
 	{
 		int16		length;

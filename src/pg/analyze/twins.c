@@ -8,6 +8,7 @@
 
 #include <math.h>
 
+#include "access/detoast.h"
 #include "fmgr.h"
 #include "utils/builtins.h"
 #include "utils/date.h"
@@ -38,11 +39,12 @@ EPS_SQL_FUNCTION(eps_analyze_sql_shift_timestamptz);
 EPS_SQL_FUNCTION(eps_analyze_sql_float8_from_numeric);
 EPS_SQL_FUNCTION(eps_analyze_sql_date_minus);
 EPS_SQL_FUNCTION(eps_analyze_sql_date_plus);
-EPS_SQL_FUNCTION(eps_analyze_sql_divide_int8);
-EPS_SQL_FUNCTION(eps_analyze_sql_divide_numeric);
-EPS_SQL_FUNCTION(eps_analyze_sql_divide_float8);
-EPS_SQL_FUNCTION(eps_analyze_sql_modulo_int8);
-EPS_SQL_FUNCTION(eps_analyze_sql_modulo_numeric);
+EPS_SQL_FUNCTION(eps_analyze_sql_short);
+EPS_SQL_FUNCTION(eps_analyze_sql_at_least_zero);
+EPS_SQL_FUNCTION(eps_analyze_sql_positive);
+EPS_SQL_FUNCTION(eps_analyze_sql_fraction);
+EPS_SQL_FUNCTION(eps_analyze_sql_summable_float8);
+EPS_SQL_FUNCTION(eps_analyze_sql_summable_float4);
 EPS_SQL_FUNCTION(eps_analyze_sql_error_bar);
 EPS_SQL_FUNCTION(eps_analyze_sql_placeholder);
 EPS_SQL_FUNCTION(eps_analyze_sql_needs_parameters);
@@ -297,83 +299,83 @@ eps_analyze_sql_date_plus(PG_FUNCTION_ARGS)
 	PG_RETURN_DATEADT((DateADT) sum);
 }
 
-/* --- above a release -------------------------------------------------------------------- */
+/* At most 64 MB, whatever form it is stored in. */
+Datum
+eps_analyze_sql_short(PG_FUNCTION_ARGS)
+{
+	if (toast_raw_datum_size(PG_GETARG_DATUM(0)) > ((Size) 64 << 20))
+		PG_RETURN_NULL();
+	PG_RETURN_DATUM(PG_GETARG_DATUM(0));
+}
 
+/* --- above a release: arguments that the place would not take --------------------------- */
+
+/* Once for each place in the query. */
 static void
-warn_division(void)
+warn_place(FmgrInfo *place, int code, const char *message)
 {
-	ereport(WARNING,
-			(errcode(ERRCODE_DIVISION_BY_ZERO),
-			 errmsg("division by a noisy zero gives NULL"),
-			 errhint("Divide by nullif(answer, 0), or use avg.")));
+	if (place->fn_extra != NULL)
+		return;
+	place->fn_extra = place;
+	ereport(WARNING, (errcode(code), errmsg("%s", message)));
 }
 
+/* LIMIT, OFFSET and frames. */
 Datum
-eps_analyze_sql_divide_int8(PG_FUNCTION_ARGS)
+eps_analyze_sql_at_least_zero(PG_FUNCTION_ARGS)
 {
-	int64		a = PG_GETARG_INT64(0);
-	int64		b = PG_GETARG_INT64(1);
-
-	if (b == 0 || (b == -1 && a == PG_INT64_MIN))
+	if (PG_GETARG_INT64(0) < 0)
 	{
-		warn_division();
+		warn_place(fcinfo->flinfo, ERRCODE_INVALID_ROW_COUNT_IN_LIMIT_CLAUSE, "a negative number of rows counts as 0");
+		PG_RETURN_INT64(0);
+	}
+	PG_RETURN_INT64(PG_GETARG_INT64(0));
+}
+
+/* ntile and nth_value. */
+Datum
+eps_analyze_sql_positive(PG_FUNCTION_ARGS)
+{
+	if (PG_GETARG_INT32(0) <= 0)
+	{
+		warn_place(fcinfo->flinfo, ERRCODE_INVALID_ARGUMENT_FOR_NTILE, "a window function of a number below 1 gives NULL");
 		PG_RETURN_NULL();
 	}
-	PG_RETURN_INT64(a / b);
+	PG_RETURN_INT32(PG_GETARG_INT32(0));
 }
 
 Datum
-eps_analyze_sql_modulo_int8(PG_FUNCTION_ARGS)
+eps_analyze_sql_fraction(PG_FUNCTION_ARGS)
 {
-	int64		b = PG_GETARG_INT64(1);
-
-	if (b == 0)
+	if (!(PG_GETARG_FLOAT8(0) >= 0 && PG_GETARG_FLOAT8(0) <= 1))
 	{
-		warn_division();
+		warn_place(fcinfo->flinfo, ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE, "a percentile outside 0 to 1 gives NULL");
 		PG_RETURN_NULL();
 	}
-	PG_RETURN_INT64(b == -1 ? 0 : PG_GETARG_INT64(0) % b);
+	PG_RETURN_FLOAT8(PG_GETARG_FLOAT8(0));
 }
 
-static Datum
-numeric_twin(FunctionCallInfo fcinfo, PGFunction function)
+/* Sums, and sums of squares, of as many such values as a table can have stay finite. */
+Datum
+eps_analyze_sql_summable_float8(PG_FUNCTION_ARGS)
 {
-	bool		error = false;
-	Numeric		result;
-
-	if (function == numeric_div)
-		result = numeric_div_opt_error(PG_GETARG_NUMERIC(0), PG_GETARG_NUMERIC(1), &error);
-	else
-		result = numeric_mod_opt_error(PG_GETARG_NUMERIC(0), PG_GETARG_NUMERIC(1), &error);
-	if (error)
+	if (isfinite(PG_GETARG_FLOAT8(0)) && fabs(PG_GETARG_FLOAT8(0)) > 1e130)
 	{
-		warn_division();
+		warn_place(fcinfo->flinfo, ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE, "a value above 1e130 does not count in an aggregate");
 		PG_RETURN_NULL();
 	}
-	PG_RETURN_NUMERIC(result);
+	PG_RETURN_FLOAT8(PG_GETARG_FLOAT8(0));
 }
 
 Datum
-eps_analyze_sql_divide_numeric(PG_FUNCTION_ARGS)
+eps_analyze_sql_summable_float4(PG_FUNCTION_ARGS)
 {
-	return numeric_twin(fcinfo, numeric_div);
-}
-
-Datum
-eps_analyze_sql_modulo_numeric(PG_FUNCTION_ARGS)
-{
-	return numeric_twin(fcinfo, numeric_mod);
-}
-
-Datum
-eps_analyze_sql_divide_float8(PG_FUNCTION_ARGS)
-{
-	if (PG_GETARG_FLOAT8(1) == 0)
+	if (isfinite(PG_GETARG_FLOAT4(0)) && fabsf(PG_GETARG_FLOAT4(0)) > 1e25f)
 	{
-		warn_division();
+		warn_place(fcinfo->flinfo, ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE, "a value above 1e25 does not count in an aggregate");
 		PG_RETURN_NULL();
 	}
-	PG_RETURN_FLOAT8(PG_GETARG_FLOAT8(0) / PG_GETARG_FLOAT8(1));
+	PG_RETURN_FLOAT4(PG_GETARG_FLOAT4(0));
 }
 
 /* --- places in a query --------------------------------------------------------------------- */

@@ -62,6 +62,7 @@ eps_analyze_functions(void)
 	Oid			shift_types[3] = {TIMESTAMPOID, INTERVALOID, BOOLOID};
 	Oid			shifttz_types[3] = {TIMESTAMPTZOID, INTERVALOID, BOOLOID};
 	Oid			plus_types[2] = {DATEOID, INT8OID};
+	Oid			guarded_types[3] = {OIDOID, BOOLOID, ANYOID};
 	Oid			release_types[1] = {ANYOID};
 
 	f.clamp_int4 = same_args("clamp", INT4OID, 3);
@@ -87,11 +88,17 @@ eps_analyze_functions(void)
 	f.float8_from_numeric = same_args("_float8", NUMERICOID, 1);
 	f.date_minus = same_args("_date_minus", DATEOID, 2);
 	f.date_plus = api_function("_date_plus", 2, plus_types);
-	f.divide_int8 = same_args("_divide", INT8OID, 2);
-	f.divide_numeric = same_args("_divide", NUMERICOID, 2);
-	f.divide_float8 = same_args("_divide", FLOAT8OID, 2);
-	f.modulo_int8 = same_args("_modulo", INT8OID, 2);
-	f.modulo_numeric = same_args("_modulo", NUMERICOID, 2);
+	f.short_text = same_args("_short", TEXTOID, 1);
+	f.short_bpchar = same_args("_short", BPCHAROID, 1);
+	f.guarded = api_function("_guarded", 3, guarded_types);
+	f.guarded_apart = api_function("_guarded_apart", 3, guarded_types);
+	f.guarded_cast = same_args("_guarded_cast", ANYOID, 1);
+	f.guarded_cast_apart = same_args("_guarded_cast_apart", ANYOID, 1);
+	f.at_least_zero = same_args("_at_least_zero", INT8OID, 1);
+	f.positive = same_args("_positive", INT4OID, 1);
+	f.fraction = same_args("_fraction", FLOAT8OID, 1);
+	f.summable_float4 = same_args("_summable", FLOAT4OID, 1);
+	f.summable_float8 = same_args("_summable", FLOAT8OID, 1);
 	f.release = api_function("_release", 1, release_types);
 	f.output = same_args("_output", INT4OID, 1);
 	f.needs_parameters = same_args("_needs_parameters", INT4OID, 0);

@@ -22,8 +22,15 @@ extern bool eps_rewrite_test_total;	/* off: levels keep the expressions of the q
  * the join along it, and lends the right to read. */
 extern void eps_rewrite_relations(Query *query);
 
-/* postprocess.c: above a release a division by zero gives NULL and a warning (rule 9). */
+/* postprocess.c: a level whose expressions are evaluated once owners are charged:
+ * what would raise gives NULL and a warning, or is refused (rule 9). */
 extern void eps_rewrite_postprocess(Query *query, const EpsFunctions *functions);
+
+/* above.c: the same of one expression */
+extern Node *eps_rewrite_above(Node *node, const EpsFunctions *functions);
+extern void eps_rewrite_check_sortable(Node *expr, Query *query);	/* the query whose Vars it has, or NULL */
+extern bool eps_rewrite_is_total_set(Oid funcid);
+extern void eps_rewrite_refuse_above(int location, const char *what);
 
 /* placeholder.c: the aggregates that stand for a release until its path is made */
 extern Aggref *eps_rewrite_release_aggref(const EpsFunctions *functions, const EpsLevel *level);

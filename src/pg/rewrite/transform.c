@@ -453,7 +453,8 @@ eps_rewrite_levels(const EpsVerdict *verdict)
 			rewrite_owned(level);
 		else if (level->kind == EPS_LEVEL_PUBLIC)
 			rewrite_public(level);
-		if (level->kind == EPS_LEVEL_RELEASED)
+		/* public levels too: they may refer to answers, and are read after the charge */
+		if (level->kind != EPS_LEVEL_OWNED && !level->beside_rows)
 			eps_rewrite_postprocess(level->query, &functions);
 	}
 }
