@@ -59,6 +59,7 @@ OBJS_PG = \
 	src/pg/policy/reach.o \
 	src/pg/policy/sql.o \
 	src/pg/policy/value.o \
+	src/pg/release/canonical.o \
 	src/pg/release/plan_list.o \
 	src/pg/release/price.o \
 	src/pg/release/sensitivity.o \
@@ -79,6 +80,7 @@ OBJS_PG = \
 	src/pg/analyze/twins.o \
 	src/pg/analyze/verdict.o \
 	src/pg/budget/admit.o \
+	src/pg/budget/answers.o \
 	src/pg/budget/bitmap.o \
 	src/pg/budget/book.o \
 	src/pg/budget/commit.o \
@@ -102,6 +104,7 @@ OBJS_PG = \
 	src/pg/exec/collect.o \
 	src/pg/exec/emit.o \
 	src/pg/exec/entries.o \
+	src/pg/exec/content.o \
 	src/pg/exec/explain.o \
 	src/pg/exec/groups.o \
 	src/pg/exec/keyform.o \
@@ -109,8 +112,11 @@ OBJS_PG = \
 	src/pg/exec/numeric.o \
 	src/pg/exec/owner.o \
 	src/pg/exec/partition.o \
+	src/pg/exec/repeat.o \
 	src/pg/exec/run.o \
+	src/pg/exec/stored.o \
 	src/pg/exec/values.o \
+	src/pg/rewrite/fingerprint.o \
 	src/pg/rewrite/path.o \
 	src/pg/rewrite/placeholder.o \
 	src/pg/rewrite/postprocess.o \

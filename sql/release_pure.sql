@@ -1,6 +1,7 @@
 -- A pure data set: no delta anywhere, so no thresholds, Laplace noise only (rule 24).
 \set SHOW_CONTEXT never
 SET client_min_messages = error;
+SET dp.repeats = off;
 DROP ROLE IF EXISTS regress_release_pure;
 SET client_min_messages = warning;
 CREATE EXTENSION pg_epsilon;

@@ -33,11 +33,12 @@ COMMENT ON FUNCTION dp.stddev_of_noise(anyelement) IS
 CREATE FUNCTION dp.preview(query text,
 	OUT release integer, OUT dataset text, OUT title text, OUT output integer, OUT aggregate text,
 	OUT mechanism text, OUT stddev_of_noise double precision, OUT rho double precision, OUT epsilon double precision,
-	OUT delta double precision, OUT groups text, OUT rows_per_owner bigint)
+	OUT delta double precision, OUT groups text, OUT rows_per_owner bigint,
+	OUT repeat boolean, OUT answered_at timestamptz)
 	RETURNS SETOF record
 	LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'eps_rewrite_sql_preview';
 COMMENT ON FUNCTION dp.preview(text) IS
-	'what a query would spend and how exact it would be, one row an aggregate; reads no data, charges nothing';
+	'what a query would spend and how exact it would be, one row an aggregate; reads no protected data, charges nothing; a repeat costs nothing either, for it gives the answer of answered_at again';
 
 /* --- total twins, put in by analysis in place of functions that can fail -- */
 

@@ -40,9 +40,11 @@ BEGIN
 		statement text,
 		mechanism text,
 		level smallint NOT NULL,
-		delta_level smallint NOT NULL);
+		delta_level smallint NOT NULL,
+		answer_key bytea,
+		repeat_of bigint REFERENCES dp_book.entry);
 	COMMENT ON TABLE dp_book.entry IS
-		'one row an answer, with the ladder levels of its worst case';
+		'one row an answer, with the ladder levels of its worst case; an answer that was given again has none, and names the release that gave it';
 
 	CREATE TABLE dp_book.charge (
 		seq bigint NOT NULL REFERENCES dp_book.entry,
@@ -53,6 +55,17 @@ BEGIN
 	COMMENT ON TABLE dp_book.charge IS
 		'who was charged which level by an answer: a roaring bitmap of account numbers';
 	ALTER TABLE dp_book.charge ALTER COLUMN owners SET STORAGE EXTERNAL;
+
+	CREATE TABLE dp_book.answer (
+		answer_key bytea PRIMARY KEY,
+		dataset_id integer NOT NULL,
+		seq bigint NOT NULL REFERENCES dp_book.entry,
+		at timestamptz NOT NULL,
+		sealed bytea NOT NULL);
+	COMMENT ON TABLE dp_book.answer IS
+		'answers that may be given again, sealed under a key that is kept outside the database';
+	CREATE INDEX answer_age ON dp_book.answer (dataset_id, seq);
+	ALTER TABLE dp_book.answer ALTER COLUMN sealed SET STORAGE EXTERNAL;
 
 	CREATE TABLE dp_book.owner_limit (
 		dataset_id integer NOT NULL,
@@ -162,7 +175,7 @@ COMMENT ON FUNCTION dp._ladder_units(integer) IS 'internal: what a charge level 
 
 CREATE FUNCTION dp._releases() RETURNS TABLE (
 		seq bigint, at timestamptz, dataset text, analyst text, purpose text,
-		statement text, mechanism text, rho float8, delta float8)
+		statement text, mechanism text, rho float8, delta float8, kind text, repeat_of bigint)
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
@@ -172,9 +185,9 @@ BEGIN
 	RETURN QUERY
 		SELECT e.seq, e.at, d.name, e.analyst, e.purpose, e.statement, e.mechanism,
 			   dp._ladder_units(e.level) / power(2::float8, 60),
-			   dp._ladder_units(e.delta_level) / power(2::float8, 60)
+			   dp._ladder_units(e.delta_level) / power(2::float8, 60), e.kind, e.repeat_of
 		FROM dp_book.entry e LEFT JOIN dp_book.dataset d ON d.dataset_id = e.dataset_id
-		WHERE e.kind = 'release'
+		WHERE e.kind IN ('release', 'repeat')
 		ORDER BY e.seq;
 END
 $$;
@@ -182,7 +195,7 @@ COMMENT ON FUNCTION dp._releases() IS 'internal: rows of dp.releases';
 
 CREATE VIEW dp.releases AS SELECT * FROM dp._releases();
 COMMENT ON VIEW dp.releases IS
-	'the answers given: who asked what for which purpose, and the worst case that it may have cost an owner (rho; epsilon in a pure data set)';
+	'the answers given: who asked what for which purpose, and the worst case that it may have cost an owner (rho; epsilon in a pure data set); a repeat gave the answer of an earlier release again, at no cost';
 
 CREATE FUNCTION dp.verify(OUT check_name text, OUT ok boolean, OUT detail text) RETURNS SETOF record
 	AS 'MODULE_PATHNAME', 'eps_budget_sql_verify'
@@ -197,12 +210,13 @@ COMMENT ON FUNCTION dp.verify() IS
 -- With the caller's own rights: it reads the grants of the session.
 CREATE FUNCTION dp.quota(OUT dataset text,
 	OUT epsilon_per_query float8, OUT epsilon_quota float8, OUT epsilon_used float8, OUT epsilon_left float8,
-	OUT units_per_query bigint, OUT units_quota bigint, OUT units_used bigint, OUT units_left bigint)
+	OUT units_per_query bigint, OUT units_quota bigint, OUT units_used bigint, OUT units_left bigint,
+	OUT repeats bigint)
 	RETURNS SETOF record
 	AS 'MODULE_PATHNAME', 'eps_budget_sql_quota'
 	LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION dp.quota() IS
-	'what the session''s analyst may spend on a query and in all, in worst-case cost, and what of it is used; units are 2^-60 rho (epsilon in a pure data set)';
+	'what the session''s analyst may spend on a query and in all, in worst-case cost, and what of it is used; units are 2^-60 rho (epsilon in a pure data set); repeats are answers given again, which cost nothing';
 
 REVOKE ALL ON FUNCTION
 	dp._make_ledger_book(), dp._make_secret(integer), dp._ladder_units(integer), dp._releases(),

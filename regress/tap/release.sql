@@ -26,7 +26,7 @@ SELECT volatility_is('dp', 'interval_low', ARRAY['anyelement', 'double precision
 SELECT has_function('dp', 'preview', ARRAY['text']);
 SELECT volatility_is('dp', 'preview', ARRAY['text'], 'volatile');
 SELECT is((SELECT array_to_string(proargnames, ',') FROM pg_proc WHERE oid = 'dp.preview'::regproc),
-	'query,release,dataset,title,output,aggregate,mechanism,stddev_of_noise,rho,epsilon,delta,groups,rows_per_owner', 'columns of dp.preview');
+	'query,release,dataset,title,output,aggregate,mechanism,stddev_of_noise,rho,epsilon,delta,groups,rows_per_owner,repeat,answered_at', 'columns of dp.preview');
 SELECT is((SELECT count(*) FROM pg_proc p WHERE pronamespace = 'dp'::regnamespace AND obj_description(p.oid, 'pg_proc') IS NULL), 0::bigint, 'every function has a comment');
 SELECT is((SELECT string_agg(proname, ',' ORDER BY proname) FROM pg_proc WHERE pronamespace = 'dp'::regnamespace AND prosecdef
 	AND (proconfig IS NULL OR NOT proconfig::text LIKE '%search_path=pg_catalog, pg_temp%')), NULL, 'who lends rights has a search path');

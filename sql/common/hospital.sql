@@ -2,6 +2,10 @@
 -- A small hospital: 500 patients, 6 visits each, a laboratory value a visit.
 -- Included by tests that set :analyst to a role's name of their own.
 \o /dev/null
+-- Tests ask the same question again and mean a new answer; RESET ALL keeps that
+SELECT format('ALTER DATABASE %I SET dp.repeats = off', current_database())
+\gexec
+\c -
 SET client_min_messages = error;
 DROP ROLE IF EXISTS :analyst;
 SET client_min_messages = warning;

@@ -449,63 +449,6 @@ copy_lists(EpsBuild *build)
 		plan->outputs[foreach_current_index(lc)] = *(EpsPlanOutput *) lfirst(lc);
 }
 
-static bool
-cte_walker(Node *node, void *context)
-{
-	if (node == NULL)
-		return false;
-	if (IsA(node, RangeTblEntry))
-		return ((RangeTblEntry *) node)->rtekind == RTE_CTE;
-	if (IsA(node, Query))
-		return query_tree_walker((Query *) node, cte_walker, context, QTW_EXAMINE_RTES_BEFORE);
-	return expression_tree_walker(node, cte_walker, context);
-}
-
-/* Takes the parse locations out of the text of a node tree. */
-static char *
-without_locations(char *text)
-{
-	char	   *in = text;
-	char	   *out = text;
-
-	while (*in != '\0')
-	{
-		if (strncmp(in, ":location ", 10) == 0)
-		{
-			for (in += 10; *in == '-' || (*in >= '0' && *in <= '9');)
-				in++;
-			continue;
-		}
-		*out++ = *in++;
-	}
-	*out = '\0';
-	return text;
-}
-
-/*
- * Text of the level without parse locations and column titles: two copies of one
- * subquery agree.  A CTE is referred to by its name, which means another one
- * elsewhere: so the CTEs in sight belong to the text.
- */
-static char *
-fingerprint(const EpsScope *scope)
-{
-	Query	   *query = copyObject(scope->query);
-	StringInfoData text;
-	ListCell   *lc;
-
-	foreach(lc, query->targetList)
-		lfirst_node(TargetEntry, lc)->resname = NULL;
-	initStringInfo(&text);
-	appendStringInfoString(&text, nodeToString(query));
-	if (cte_walker((Node *) query, NULL))
-	{
-		for (const EpsScope *at = scope->parent; at != NULL; at = at->parent)
-			appendStringInfoString(&text, nodeToString(at->query->cteList));
-	}
-	return without_locations(text.data);
-}
-
 static char *
 title(EpsBuild *build)
 {
@@ -545,7 +488,6 @@ eps_analyze_release(EpsScope *scope)
 	ListCell   *lc;
 
 	build.plan = plan;
-	plan->fingerprint = fingerprint(scope);
 	set_owner(&build);
 	add_keys(&build);
 	output_walker((Node *) scope->query->targetList, &build);
@@ -557,6 +499,8 @@ eps_analyze_release(EpsScope *scope)
 	copy_lists(&build);
 	plan->owners_coord = eps_analyze_find_coord(&build, EPS_COORD_OWNERS, -1);
 	plan->title = title(&build);
+	for (const EpsScope *at = scope; at != NULL; at = at->parent)
+		scope->level->cte_lists = lappend(scope->level->cte_lists, at->query->cteList);
 	scope->level->plan = plan;
 	scope->level->kind = EPS_LEVEL_RELEASED;
 	scope->cx->verdict->nreleases++;

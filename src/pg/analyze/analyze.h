@@ -52,6 +52,7 @@ typedef struct EpsLevel
 	List	   *key_sources;	/* of Node: the same keys as the query writes them */
 	List	   *columns;		/* of Expr, total form, as the plan's columns */
 	List	   *outputs;		/* of Node: the expression of the query that output j replaces */
+	List	   *cte_lists;		/* of List: the WITH clauses in sight, the level's own first */
 } EpsLevel;
 
 /* A qualification list, an expression or a row of VALUES, and its total form. */
@@ -126,5 +127,8 @@ extern EpsFunctions eps_analyze_functions(void);
  * replaces by a twin may not.  For the last look at a plan (pg/guard).
  */
 extern bool eps_analyze_may_run_beside_rows(const EpsFunctions *functions, Oid funcid);
+
+/* A clock: not immutable, never raises, and accepted beside protected rows. */
+extern bool eps_analyze_is_safe_stable(Oid funcid);
 
 #endif							/* EPS_PG_ANALYZE_H */

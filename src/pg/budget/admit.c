@@ -254,6 +254,11 @@ eps_budget_reserve(EpsBook *book, const EpsAdmission *admission,
 
 	EPS_ENSURE(admission->purpose <= 31, "purpose number out of range");
 	message.at = GetCurrentStatementStartTimestamp();
+	if (admission->answer_key != NULL)
+	{
+		message.has_answer_key = 1;
+		memcpy(message.answer_key, admission->answer_key, EPS_ANSWER_KEY_LEN);
+	}
 	head_words = eps_budget_text_words(&message, text);
 	default_consent = eps_policy_default_consent(book->dataset_id);
 	fill_ladder(&ladder, admission);

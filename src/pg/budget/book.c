@@ -25,7 +25,8 @@ EpsBookControl *eps_budget_control = NULL;
 #define BYTES_PER_ACCOUNT \
 	(sizeof(EpsOwnerKey) + sizeof(EpsAccount) + 4 * sizeof(uint64) + \
 	 sizeof(EpsKnownAccount) * 3 / 2 + sizeof(uint64))
-#define RING_EXTRA_WORDS	((EPS_BOOK_MAX_TEXT + sizeof(EpsMessage)) / sizeof(uint64) + 64)
+#define RING_EXTRA_BYTES	(Max(EPS_BOOK_MAX_TEXT, EPS_ANSWER_MAX_BYTES) + sizeof(EpsMessage))
+#define RING_EXTRA_WORDS	(RING_EXTRA_BYTES / sizeof(uint64) + 64)
 #define REGION_EXTRA_BYTES \
 	(RING_EXTRA_WORDS * sizeof(uint64) + EPS_KNOWN_STEPS * sizeof(EpsKnownAccount) + 8 * PG_CACHE_LINE_SIZE)
 
@@ -226,6 +227,7 @@ reset_region(EpsRegion *r, const EpsDataset *dataset)
 	r->consent_version = 0;
 	r->head = 0;
 	r->tail = 0;
+	r->answers_head = 0;
 	r->stored_accounts = 0;
 	r->nquotas = 0;
 	r->total_units = 0;

@@ -20,6 +20,7 @@
 #include "pg/common/common.h"
 #include "pg/policy/policy.h"
 
+#include "datatype/timestamp.h"
 #include "port/atomics.h"
 
 extern void eps_budget_init(void);	/* settings, shared memory, hooks; from _PG_init */
@@ -147,6 +148,7 @@ typedef struct EpsAdmission
 	const char *purpose_name;	/* NULL if none */
 	const char *statement;		/* for auditors: the text of the query */
 	const char *mechanism;		/* for auditors */
+	const uint8 *answer_key;	/* EPS_ANSWER_KEY_LEN bytes, or NULL where it cannot be repeated */
 } EpsAdmission;
 
 /*
@@ -172,5 +174,58 @@ extern int64 eps_budget_await(EpsBook *book);
 
 extern int64 eps_budget_admit(EpsBook *book, const EpsAdmission *admission,
 							  const EpsCandidates *candidates, uint8 *admitted);
+
+/* --- answers given again (rule 26) ----------------------------------------- */
+
+/*
+ * A stored answer is what a release once gave: to give it again is
+ * post-processing.  It lies sealed in dp_book.answer, under its key, written by
+ * the ledger writer after the charge of its release is on disk; that it is lost
+ * costs nothing but another charge.
+ */
+#define EPS_ANSWER_KEY_LEN 32
+
+/* The longest answer that is stored.  Its length is a function of what was
+ * released. */
+#define EPS_ANSWER_MAX_BYTES ((Size) 512 * 1024)
+
+typedef struct EpsStoredAnswer
+{
+	int64		seq;			/* entry of the release that gave it */
+	TimestampTz at;				/* when */
+	uint8	   *bytes;
+	Size		len;
+} EpsStoredAnswer;
+
+/*
+ * The key of a canonical description: a keyed hash, so that a dump does not tell
+ * what was asked.  ERROR PV012 without a wrapping key.
+ */
+extern void eps_budget_answer_key(uint8 key[EPS_ANSWER_KEY_LEN], const void *bytes, Size len);
+
+/*
+ * The newest answer stored under a key, given at not_before or later, in the
+ * current context.  Every answer that left before the call is found, whoever got
+ * it.  False where there is none, or it does not open under our wrapping key.
+ */
+extern bool eps_budget_find_answer(EpsStoredAnswer *out, int32 dataset_id,
+								   const uint8 key[EPS_ANSWER_KEY_LEN], TimestampTz not_before);
+
+/*
+ * Hands an answer to the writer, in place of an older one; does not wait until it
+ * is on disk.  The release's own charge MUST be.  Longer answers are not stored.
+ */
+extern void eps_budget_store_answer(EpsBook *book, const uint8 key[EPS_ANSWER_KEY_LEN], int64 seq,
+									const uint8 *bytes, Size len);
+
+/*
+ * Writes the ledger entry of an answer that is given again, at no cost, and
+ * returns its number when it is on disk.  ERROR PV006: then nothing may be given.
+ * Levels and statement are those of the admission; its answer_key is needed.
+ */
+extern int64 eps_budget_repeat(EpsBook *book, const EpsAdmission *admission, int64 repeat_of);
+
+/* Answers given again to a role. */
+extern uint64 eps_budget_repeats(int32 dataset_id, Oid role);
 
 #endif							/* EPS_PG_BUDGET_H */

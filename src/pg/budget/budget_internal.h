@@ -53,6 +53,7 @@ typedef struct EpsQuota
 	Oid			role;
 	uint64		units;
 	uint64		delta_units;
+	uint64		repeats;		/* answers given again, for nothing */
 } EpsQuota;
 
 typedef enum EpsRegionState
@@ -100,6 +101,7 @@ typedef struct EpsRegion
 
 	uint64		head;			/* words ever published */
 	uint64		tail;			/* words ever booked */
+	uint64		answers_head;	/* head after the newest message with an answer to store */
 
 	uint32		stored_accounts;	/* of which account_chunk rows are on disk; writer only */
 
@@ -185,6 +187,8 @@ extern uint32 eps_budget_enrol(const EpsBook *book, const EpsOwnerKey *key);
 typedef enum EpsMessageKind
 {
 	EPS_MESSAGE_RELEASE = 1,
+	EPS_MESSAGE_REPEAT,
+	EPS_MESSAGE_ANSWER,
 	EPS_MESSAGE_LIMIT,
 	EPS_MESSAGE_CONSENT
 } EpsMessageKind;
@@ -193,7 +197,7 @@ typedef enum EpsMessageKind
 
 enum
 {
-	EPS_TEXT_STATEMENT = 0,		/* releases */
+	EPS_TEXT_STATEMENT = 0,		/* releases and repeats */
 	EPS_TEXT_MECHANISM,
 	EPS_TEXT_PURPOSE,
 	EPS_TEXT_ROLE,				/* the analyst; or who set a limit or consent */
@@ -202,7 +206,7 @@ enum
 
 /*
  * In the ring a message is this head, its texts, then one word a charge:
- * account << 32 | level << 16 | delta_level.
+ * account << 32 | level << 16 | delta_level; or, of an answer, its sealed bytes.
  */
 typedef struct EpsMessage
 {
@@ -216,13 +220,17 @@ typedef struct EpsMessage
 	uint16		level;
 	uint16		delta_level;
 	uint32		naccounts;		/* in the book, after this message */
-	uint32		ncharges;
+	uint32		ncharges;		/* words behind the texts */
+	uint32		answer_len;		/* bytes of a sealed answer */
+	int32		has_answer_key;
 	uint32		text_len[EPS_NTEXTS];
 	EpsOwnerKey key;			/* of limit and consent */
 	uint64		units;
 	TimestampTz until;
 	int32		purpose;
 	int32		granted;
+	int64		answer_seq;		/* of the release that gave the answer: repeat and answer */
+	uint8		answer_key[EPS_ANSWER_KEY_LEN];
 } EpsMessage;
 
 /* --- an open book: pointers into a region ------------------------------------ */
@@ -255,7 +263,15 @@ eps_budget_known_slots(uint32 capacity)
 
 StaticAssertDecl(sizeof(EpsMessage) % sizeof(uint64) == 0, "messages are whole words");
 
+/* Has the message a number in the ledger? */
+static inline bool
+eps_budget_is_entry(int32 kind)
+{
+	return kind == EPS_MESSAGE_RELEASE || kind == EPS_MESSAGE_REPEAT;
+}
+
 /* ring.c */
+extern void eps_budget_ring_put(const EpsBook *book, uint64 at, const void *bytes, Size len);
 extern uint64 eps_budget_text_words(EpsMessage *message, const char *const text[EPS_NTEXTS]);
 extern uint64 eps_budget_ring_free(const EpsBook *book);
 extern void eps_budget_ring_get(const EpsBook *book, uint64 at, void *out, Size len);
@@ -322,16 +338,19 @@ extern bytea *eps_budget_bitmap_build(uint32 *accounts, uint32 n, uint32 limit);
 /* key.c */
 extern void eps_budget_key_load(void);
 extern void eps_budget_key_check(void);
+extern void eps_budget_answer_subkey(uint8 key[32], bool sealing);
 extern void eps_budget_secret_seal(bytea **wrapped, int32 dataset_id, const char *name);
 extern bool eps_budget_secret_open(uint8 owner_secret[16], const bytea *wrapped,
 								   int32 dataset_id, const char *name);
 
 /* quota.c; quota lock held, or the region is still loading */
 extern void eps_budget_quota_add(EpsRegion *region, Oid role, uint64 units, uint64 delta_units);
+extern void eps_budget_quota_repeats(EpsRegion *region, Oid role, uint64 n);
 
 /* settings, init.c */
 extern int	eps_budget_max_owners;
 extern int	eps_budget_writer_idle;
+extern int	eps_budget_max_answers;
 extern char *eps_budget_key_file;
 extern char *eps_budget_key_command;
 

@@ -24,6 +24,8 @@ typedef enum Statement
 	INSERT_LIMIT,
 	END_CONSENT,
 	INSERT_CONSENT,
+	INSERT_ANSWER,
+	EVICT_ANSWERS,
 	NSTATEMENTS
 } Statement;
 
@@ -31,14 +33,15 @@ typedef struct StatementText
 {
 	const char *sql;
 	int			nargs;
-	Oid			types[11];
+	Oid			types[13];
 } StatementText;
 
 static const StatementText statements[NSTATEMENTS] = {
 	[INSERT_ENTRY] = {
-		"INSERT INTO dp_book.entry (seq, at, dataset_id, kind, role, analyst, purpose, statement, mechanism, level, delta_level) "
-		"VALUES ($1, $2, $3, 'release', $4, $5, $6, $7, $8, $9, $10)",
-		10, {INT8OID, TIMESTAMPTZOID, INT4OID, REGROLEOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, INT2OID, INT2OID}
+		"INSERT INTO dp_book.entry (seq, at, dataset_id, kind, role, analyst, purpose, statement, mechanism, level, delta_level, answer_key, repeat_of) "
+		"VALUES ($1, $2, $3, $11, $4, $5, $6, $7, $8, $9, $10, $12, $13)",
+		13, {INT8OID, TIMESTAMPTZOID, INT4OID, REGROLEOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, INT2OID, INT2OID,
+		TEXTOID, BYTEAOID, INT8OID}
 	},
 	[INSERT_CHARGE] = {
 		"INSERT INTO dp_book.charge (seq, level, delta_level, owners) VALUES ($1, $2, $3, $4)",
@@ -67,6 +70,21 @@ static const StatementText statements[NSTATEMENTS] = {
 		"INSERT INTO dp_book.consent (dataset_id, owner_key, valid_from, set_by, purpose_no, granted, until) "
 		"VALUES ($1, $2, $3, $4, $5, $6, $7)",
 		7, {INT4OID, BYTEAOID, TIMESTAMPTZOID, TEXTOID, INT2OID, BOOLOID, TIMESTAMPTZOID}
+	},
+	/* Never without its charge; and nothing here may fail, or no charge would be booked */
+	[INSERT_ANSWER] = {
+		"INSERT INTO dp_book.answer AS a (answer_key, dataset_id, seq, at, sealed) "
+		"SELECT $1, $2, $3, $4, $5 FROM dp_book.entry e "
+		"WHERE e.seq OPERATOR(pg_catalog.=) $3 AND e.kind OPERATOR(pg_catalog.=) 'release' "
+		"ON CONFLICT (answer_key) DO UPDATE SET seq = excluded.seq, at = excluded.at, sealed = excluded.sealed "
+		"WHERE a.seq OPERATOR(pg_catalog.<) excluded.seq",
+		5, {BYTEAOID, INT4OID, INT8OID, TIMESTAMPTZOID, BYTEAOID}
+	},
+	[EVICT_ANSWERS] = {
+		"DELETE FROM dp_book.answer WHERE dataset_id OPERATOR(pg_catalog.=) $1 AND seq OPERATOR(pg_catalog.<=) "
+		"(SELECT a.seq FROM dp_book.answer a WHERE a.dataset_id OPERATOR(pg_catalog.=) $1 "
+		"ORDER BY a.seq DESC OFFSET $2 LIMIT 1)",
+		2, {INT4OID, INT8OID}
 	}
 };
 
@@ -129,15 +147,20 @@ eps_budget_store_accounts(const EpsBook *book, uint32 from, uint32 to)
 static void
 store_entry(const EpsMessage *message, int32 dataset_id, char *const text[EPS_NTEXTS])
 {
-	char		nulls[11] = "          ";
-	Datum		values[10] = {
+	bool		repeat = message->kind == EPS_MESSAGE_REPEAT;
+	char		nulls[14] = "             ";
+	Datum		values[13] = {
 		Int64GetDatum(message->seq), TimestampTzGetDatum(message->at), Int32GetDatum(dataset_id),
 		ObjectIdGetDatum(message->role),
 		text_datum(text[EPS_TEXT_ROLE], &nulls[4]), text_datum(text[EPS_TEXT_PURPOSE], &nulls[5]),
 		text_datum(text[EPS_TEXT_STATEMENT], &nulls[6]), text_datum(text[EPS_TEXT_MECHANISM], &nulls[7]),
-		Int16GetDatum((int16) message->level), Int16GetDatum((int16) message->delta_level)
+		Int16GetDatum((int16) message->level), Int16GetDatum((int16) message->delta_level),
+		CStringGetTextDatum(repeat ? "repeat" : "release"),
+		bytes_datum(message->answer_key, EPS_ANSWER_KEY_LEN), Int64GetDatum(message->answer_seq)
 	};
 
+	nulls[11] = message->has_answer_key ? ' ' : 'n';
+	nulls[12] = repeat ? ' ' : 'n';
 	run(INSERT_ENTRY, values, nulls, SPI_OK_INSERT);
 }
 
@@ -259,6 +282,23 @@ store_consent(const EpsBook *book, const EpsMessage *message, const char *set_by
 	run(INSERT_CONSENT, values, nulls, SPI_OK_INSERT);
 }
 
+/* --- an answer that may be given again --------------------------------------------------- */
+
+/* The oldest answers make room. */
+static void
+store_answer(const EpsBook *book, const EpsMessage *message, uint64 at)
+{
+	bytea	   *sealed = palloc(VARHDRSZ + message->answer_len);
+	Datum		values[5] = {bytes_datum(message->answer_key, EPS_ANSWER_KEY_LEN), Int32GetDatum(book->dataset_id),
+		Int64GetDatum(message->answer_seq), TimestampTzGetDatum(message->at), PointerGetDatum(sealed)};
+	Datum		room[2] = {Int32GetDatum(book->dataset_id), Int64GetDatum(eps_budget_max_answers)};
+
+	SET_VARSIZE(sealed, VARHDRSZ + message->answer_len);
+	eps_budget_ring_get(book, eps_budget_ring_charges(message, at), VARDATA(sealed), message->answer_len);
+	run(INSERT_ANSWER, values, NULL, SPI_OK_INSERT);
+	run(EVICT_ANSWERS, room, NULL, SPI_OK_DELETE);
+}
+
 /* Stores the message that stands at `at` of the ring. SPI connected. */
 void
 eps_budget_store_message(const EpsBook *book, const EpsMessage *message, uint64 at)
@@ -272,6 +312,12 @@ eps_budget_store_message(const EpsBook *book, const EpsMessage *message, uint64 
 	{
 		case EPS_MESSAGE_RELEASE:
 			store_release(book, message, at, text);
+			break;
+		case EPS_MESSAGE_REPEAT:
+			store_entry(message, book->dataset_id, text);
+			break;
+		case EPS_MESSAGE_ANSWER:
+			store_answer(book, message, at);
 			break;
 		case EPS_MESSAGE_LIMIT:
 			store_limit(book, message, text[EPS_TEXT_ROLE]);

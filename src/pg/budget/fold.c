@@ -277,6 +277,7 @@ load_quota(void *context, HeapTuple row, TupleDesc desc)
 	if (eps_base_mul_u64(&delta, delta, count) != EPS_OK)
 		delta = PG_UINT64_MAX;
 	eps_budget_quota_add(book->region, role, total, delta);
+	eps_budget_quota_repeats(book->region, role, (uint64) DatumGetInt64(eps_budget_column(row, desc, 5)));
 	return true;
 }
 
@@ -285,7 +286,8 @@ eps_budget_load_quotas(const EpsBook *book)
 {
 	Datum		values[1] = {Int32GetDatum(book->dataset_id)};
 
-	return eps_budget_each_row("SELECT coalesce(role::oid, 0), level, delta_level, count(*) FROM dp_book.entry "
+	return eps_budget_each_row("SELECT coalesce(role::oid, 0), level, delta_level, count(*), "
+							   "count(*) FILTER (WHERE kind OPERATOR(pg_catalog.=) 'repeat') FROM dp_book.entry "
 							   "WHERE dataset_id OPERATOR(pg_catalog.=) $1 GROUP BY 1, 2, 3",
 							   1, int4_arg, values, load_quota, unconstify(EpsBook *, book));
 }

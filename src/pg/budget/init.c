@@ -28,6 +28,7 @@
 
 int			eps_budget_max_owners = 2097152;
 int			eps_budget_writer_idle = 30;
+int			eps_budget_max_answers = 1000;
 char	   *eps_budget_key_file = NULL;
 char	   *eps_budget_key_command = NULL;
 
@@ -47,6 +48,11 @@ define_settings(void)
 							"Time after which a ledger writer with nothing to do leaves.",
 							NULL, &eps_budget_writer_idle, 30, 1, 86400,
 							PGC_SIGHUP, GUC_UNIT_S, NULL, NULL, NULL);
+	DefineCustomIntVariable("dp.max_answers",
+							"Answers of a data set that are kept to be given again.",
+							"The oldest ones make room.",
+							&eps_budget_max_answers, 1000, 1, 1000000,
+							PGC_SIGHUP, 0, NULL, NULL, NULL);
 	DefineCustomStringVariable("dp.key_file",
 							   "File with the wrapping key of the data sets' secrets.",
 							   "32 bytes or 64 hexadecimal digits, outside the data directory, closed to others.",

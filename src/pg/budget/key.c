@@ -238,3 +238,15 @@ eps_budget_secret_open(uint8 owner_secret[EPS_OWNER_SECRET_LEN], const bytea *wr
 	eps_base_wipe(plain, sizeof(plain));
 	return opened;
 }
+
+/* --- answers ------------------------------------------------------------------------------- */
+
+/* The key that answers are sealed under, or the one that their keys are hashed
+ * with.  The caller wipes it. */
+void
+eps_budget_answer_subkey(uint8 key[KEY_LEN], bool sealing)
+{
+	eps_budget_key_check();
+	eps_common_check(eps_crypto_init(), "initialising cryptography");
+	eps_common_check(eps_crypto_subkey(key, wrapping_key, sealing ? 2 : 1, "dpanswer"), "deriving a key");
+}

@@ -22,6 +22,7 @@ find_quota(EpsRegion *region, Oid role, bool make)
 	q->role = role;
 	q->units = 0;
 	q->delta_units = 0;
+	q->repeats = 0;
 	return q;
 }
 
@@ -37,6 +38,16 @@ eps_budget_quota_add(EpsRegion *region, Oid role, uint64 units, uint64 delta_uni
 	}
 	region->total_units = eps_base_add_sat_u64(region->total_units, units);
 	region->total_delta_units = eps_base_add_sat_u64(region->total_delta_units, delta_units);
+}
+
+/* Quota lock held, or the region is still loading. */
+void
+eps_budget_quota_repeats(EpsRegion *region, Oid role, uint64 n)
+{
+	EpsQuota   *q = find_quota(region, role, true);
+
+	if (q != NULL)
+		q->repeats = eps_base_add_sat_u64(q->repeats, n);
 }
 
 /* What the claims before this one would add to the same quota. */
@@ -111,4 +122,18 @@ eps_budget_quota_used(int32 dataset_id, Oid role)
 	used = OidIsValid(role) ? (q != NULL ? q->units : 0) : book->region->total_units;
 	LWLockRelease(EPS_QUOTA_LOCK);
 	return used;
+}
+
+uint64
+eps_budget_repeats(int32 dataset_id, Oid role)
+{
+	EpsBook    *book = eps_budget_open(dataset_id);
+	EpsQuota   *q;
+	uint64		repeats;
+
+	LWLockAcquire(EPS_QUOTA_LOCK, LW_SHARED);
+	q = find_quota(book->region, role, false);
+	repeats = q == NULL ? 0 : q->repeats;
+	LWLockRelease(EPS_QUOTA_LOCK);
+	return repeats;
 }

@@ -21,8 +21,8 @@
 #define MY_PROCESS_NUMBER ((int32) MyProc->pgprocno)
 #endif
 
-static void
-ring_put(const EpsBook *book, uint64 at, const void *bytes, Size len)
+void
+eps_budget_ring_put(const EpsBook *book, uint64 at, const void *bytes, Size len)
 {
 	uint64		index = eps_budget_ring_index(book, at);
 	Size		first = Min(len, (Size) (book->ring_words - index) * sizeof(uint64));
@@ -137,7 +137,7 @@ eps_budget_publish(const EpsBook *book, EpsMessage *message, const char *const t
 		Size		len = text_bytes(message, i);
 
 		if (len > 0)
-			ring_put(book, text_at, text[i], len);
+			eps_budget_ring_put(book, text_at, text[i], len);
 		text_at += (len + 7) / 8;
 	}
 	message->words = text_at - at + message->ncharges;
@@ -147,10 +147,12 @@ eps_budget_publish(const EpsBook *book, EpsMessage *message, const char *const t
 
 	SpinLockAcquire(&w->mutex);
 	message->order = w->next_order++;
-	message->seq = message->kind == EPS_MESSAGE_RELEASE ? w->next_seq++ : 0;
+	message->seq = eps_budget_is_entry(message->kind) ? w->next_seq++ : 0;
 	ticket->order = message->order;
 	ticket->status = EPS_TICKET_WAITING;
-	ring_put(book, at, message, sizeof(*message));
+	eps_budget_ring_put(book, at, message, sizeof(*message));
 	region->head = at + message->words;
+	if (message->kind == EPS_MESSAGE_ANSWER)
+		region->answers_head = region->head;
 	SpinLockRelease(&w->mutex);
 }

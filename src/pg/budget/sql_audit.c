@@ -170,7 +170,7 @@ eps_budget_sql_statement(PG_FUNCTION_ARGS)
 
 /* --- dp.quota ---------------------------------------------------------------------------- */
 
-#define QUOTA_COLUMNS 9
+#define QUOTA_COLUMNS 10
 
 static void
 put_epsilon(Datum *value, bool *null, const EpsDataset *dataset, uint64 units)
@@ -209,6 +209,7 @@ put_quota(ReturnSetInfo *rsinfo, int32 id)
 		put_epsilon(&values[1 + i], &nulls[1 + i], dataset, amount[i]);
 		put_units(&values[5 + i], &nulls[5 + i], amount[i]);
 	}
+	values[9] = Int64GetDatum((int64) eps_budget_repeats(id, grant->role));
 	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 }
 

@@ -170,6 +170,38 @@ check_entries(Report *report, int32 dataset_id)
 			  above == 0 ? NULL : psprintf("%lld charges exceed it", (long long) above));
 }
 
+/* What the statement counts of a data set is wrong. */
+static void
+check_none(Report *report, const char *check, const char *what, int32 dataset_id, const char *sql)
+{
+	Oid			types[1] = {INT4OID};
+	Datum		values[1] = {Int32GetDatum(dataset_id)};
+	int64		wrong = eps_budget_query_int64(sql, 1, types, values, 0);
+
+	put_check(report, check, wrong == 0, wrong == 0 ? NULL : psprintf("%lld %s", (long long) wrong, what));
+}
+
+/* Rule 26: an answer is given again for nothing only where its release was charged before. */
+static void
+check_repeats(Report *report, int32 dataset_id)
+{
+	check_none(report, "each repeat gives the answer of a release under its key", "repeats do not", dataset_id,
+			   "SELECT count(*) FROM dp_book.entry r LEFT JOIN dp_book.entry e ON e.seq OPERATOR(pg_catalog.=) r.repeat_of "
+			   "AND e.seq OPERATOR(pg_catalog.<) r.seq AND e.kind OPERATOR(pg_catalog.=) 'release' "
+			   "AND e.dataset_id OPERATOR(pg_catalog.=) r.dataset_id AND e.answer_key OPERATOR(pg_catalog.=) r.answer_key "
+			   "WHERE r.dataset_id OPERATOR(pg_catalog.=) $1 AND r.kind OPERATOR(pg_catalog.=) 'repeat' AND e.seq IS NULL");
+	check_none(report, "no repeat has a price", "repeats have one", dataset_id,
+			   "SELECT count(*) FROM dp_book.entry r WHERE r.dataset_id OPERATOR(pg_catalog.=) $1 "
+			   "AND r.kind OPERATOR(pg_catalog.=) 'repeat' AND (r.level OPERATOR(pg_catalog.<>) 0 "
+			   "OR r.delta_level OPERATOR(pg_catalog.<>) 0 "
+			   "OR EXISTS (SELECT FROM dp_book.charge c WHERE c.seq OPERATOR(pg_catalog.=) r.seq))");
+	check_none(report, "each stored answer belongs to a release under its key", "answers do not", dataset_id,
+			   "SELECT count(*) FROM dp_book.answer a LEFT JOIN dp_book.entry e ON e.seq OPERATOR(pg_catalog.=) a.seq "
+			   "AND e.kind OPERATOR(pg_catalog.=) 'release' AND e.dataset_id OPERATOR(pg_catalog.=) a.dataset_id "
+			   "AND e.answer_key OPERATOR(pg_catalog.=) a.answer_key "
+			   "WHERE a.dataset_id OPERATOR(pg_catalog.=) $1 AND e.seq IS NULL");
+}
+
 /* Puts out one row a check: name, whether all is well, detail. */
 void
 eps_budget_verify(int32 dataset_id, Tuplestorestate *out, TupleDesc desc)
@@ -195,6 +227,7 @@ eps_budget_verify(int32 dataset_id, Tuplestorestate *out, TupleDesc desc)
 		check_totals(&report, &copy, &dataset);
 	check_accounts(&report, &copy, book);
 	check_entries(&report, dataset_id);
+	check_repeats(&report, dataset_id);
 	PopActiveSnapshot();
 	UnregisterSnapshot(copy.snapshot);
 	eps_budget_spi_end(false);

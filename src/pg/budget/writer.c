@@ -60,6 +60,7 @@ typedef struct Batch
 	int			n;
 	uint64		end_order;		/* orders below it are in the batch */
 	int64		last_seq;
+	bool		lazy;			/* nothing of it need be on disk: it holds stored answers alone */
 	Stretch		stretch[EPS_BOOK_MAX_REGIONS];
 } Batch;
 
@@ -175,6 +176,7 @@ cut_batch(Batch *batch, EpsWriter *writer)
 {
 	batch->n = 0;
 	batch->last_seq = 0;
+	batch->lazy = true;
 	LWLockAcquire(EPS_BOOK_LOCK, LW_SHARED);
 	SpinLockAcquire(&writer->mutex);
 	batch->end_order = writer->next_order;
@@ -205,9 +207,11 @@ store_stretch(Batch *batch, Stretch *s)
 		eps_budget_ring_get(&s->book, at, &message, sizeof(message));
 		if (message.seq == 0 || message.seq > s->book.writer->booked_seq)
 			eps_budget_store_message(&s->book, &message, at);
+		batch->lazy = batch->lazy && message.kind == EPS_MESSAGE_ANSWER;
 		s->naccounts = message.naccounts;
 		batch->last_seq = Max(batch->last_seq, message.seq);
 	}
+	batch->lazy = batch->lazy && s->naccounts <= s->book.region->stored_accounts;
 	eps_budget_store_accounts(&s->book, s->book.region->stored_accounts, s->naccounts);
 }
 
@@ -287,6 +291,9 @@ write_batch(Batch *batch, EpsWriter *writer)
 	for (int i = 0; i < batch->n; i++)
 		store_stretch(batch, &batch->stretch[i]);
 	EPS_TEST_POINT("batch");
+	if (batch->lazy)
+		(void) set_config_option("synchronous_commit", "off", PGC_SUSET, PGC_S_SESSION,
+								 GUC_ACTION_LOCAL, true, 0, false);
 	confirmed = commit_batch();
 	EPS_TEST_POINT("committed");
 	finish_batch(batch, writer, confirmed ? EPS_TICKET_BOOKED : EPS_TICKET_FAILED);

@@ -6,6 +6,7 @@
 #include "postgres.h"
 
 #include "pg/exec/exec_internal.h"
+#include "pg/exec/repeat_internal.h"
 
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
@@ -13,18 +14,18 @@
 
 /* --- step 3: charge -------------------------------------------------------------- */
 
-/* For auditors: each coordinate's mechanism. Public parameters only. */
-static char *
-mechanism_text(const EpsRun *run)
+/* Public parameters only. */
+char *
+eps_exec_mechanism_text(const EpsReleasePlan *plan, const EpsReleasePrice *price)
 {
 	StringInfoData buf;
 
 	initStringInfo(&buf);
-	for (int j = 0; j < run->price->ncoords; j++)
+	for (int j = 0; j < price->ncoords; j++)
 		appendStringInfo(&buf, "%s%s", j > 0 ? "; " : "",
-						 eps_release_mechanism_text(run->plan, run->price, j));
-	if (run->price->thresholded)
-		appendStringInfo(&buf, "; %s", eps_release_groups_text(run->plan, run->price));
+						 eps_release_mechanism_text(plan, price, j));
+	if (price->thresholded)
+		appendStringInfo(&buf, "; %s", eps_release_groups_text(plan, price));
 	return buf.data;
 }
 
@@ -41,9 +42,11 @@ admit(EpsRun *run)
 		.worst_delta_level = (uint16) run->price->worst_delta_level,
 		.purpose_name = node->purpose,
 		.statement = node->css.ss.ps.state->es_sourceText,
-		.mechanism = mechanism_text(run)
+		.mechanism = eps_exec_mechanism_text(run->plan, run->price)
 	};
 
+	run->keyed = eps_exec_answer_key(run->answer_key, &node->asked, node->statement);
+	admission.answer_key = run->keyed ? run->answer_key : NULL;
 	eps_budget_reserve(node->book, &admission, &run->candidates, admitted);
 	return admitted;
 }
@@ -335,7 +338,7 @@ eps_exec_answer(EpsScanState *node)
 	admitted = admit(run);
 	/* step 4 goes on while the writer writes; nothing is drawn before it has */
 	add_up(run, admitted);
-	(void) eps_budget_await(node->book);
+	node->asked.seq = eps_budget_await(node->book);
 	EPS_TEST(eps_exec_test_trace(run, admitted));
 	EPS_TEST(eps_exec_test_point("noise"));
 	RESUME_CANCEL_INTERRUPTS();
@@ -344,6 +347,9 @@ eps_exec_answer(EpsScanState *node)
 	MemoryContextSwitchTo(node->css.ss.ps.state->es_query_cxt);
 	node->rows = eps_exec_emit(run);
 	EPS_TEST(eps_exec_test_point("emit"));
+	MemoryContextSwitchTo(run->context);
+	if (run->keyed)
+		eps_exec_keep(node, run->answer_key);
 	MemoryContextSwitchTo(query);
 	end_run(run);
 }

@@ -15,6 +15,7 @@
 #include "pg/common/common.h"
 #include "pg/release/release.h"
 
+#include "datatype/timestamp.h"
 #include "executor/execdesc.h"
 #include "nodes/extensible.h"
 #include "nodes/plannodes.h"
@@ -40,6 +41,19 @@ extern const EpsReleasePlan *eps_exec_release_plan(const CustomScan *scan);
  * call does nothing.  Called before the executor reads its first row.
  */
 extern void eps_exec_run_releases(QueryDesc *query);
+
+/* For dp.preview: the answer that a release would be given from the store. */
+typedef struct EpsForecast
+{
+	bool		repeat;
+	TimestampTz at;				/* when it was given first */
+} EpsForecast;
+
+/* One for each of the n releases of a statement without parameters, in plan
+ * order, under the active snapshot.  Reads declared public relations and the
+ * answer store alone. */
+extern EpsForecast *eps_exec_forecast(const EpsReleasePlan *const *plans, EpsReleasePrice *const *prices, int n,
+									  const EpsSettings *settings);
 
 /* Does this plan tree hold a release? (cheap enough for every query of an analyst) */
 extern bool eps_exec_has_release(const PlannedStmt *stmt);

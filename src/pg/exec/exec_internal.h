@@ -6,7 +6,8 @@
  * answer.c (the steps of one release) -> collect.c (rows to records, with
  * groups.c and values.c) -> partition.c (records by owner, memory and spill) ->
  * bound.c (owner by owner to entries and charges) -> answer.c (admit, add up,
- * noise) -> emit.c (stored rows).
+ * noise) -> emit.c (stored rows).  A release that was answered before ends in
+ * repeat.c (with content.c and stored.c).
  */
 #ifndef EPS_PG_EXEC_INTERNAL_H
 #define EPS_PG_EXEC_INTERNAL_H
@@ -452,6 +453,25 @@ typedef struct EpsAnswerRows
 	bool	   *isnull;
 } EpsAnswerRows;
 
+/*
+ * What a release of a statement asks, for the answer store (rule 26).  The entry
+ * that answers it is known once it has run, or at once where it is a repeat.
+ */
+typedef struct EpsAsked
+{
+	const EpsReleasePlan *plan;
+	const EpsReleasePrice *price;
+	bool		keyed;			/* else its answer is not kept */
+	uint8		base[EPS_ANSWER_KEY_LEN];	/* hash of all that the key is made of, but for the answers
+											 * of inner releases */
+	int64		seq;			/* of the release that answers; 0 = not known yet */
+	bool		repeat;
+	uint8		key[EPS_ANSWER_KEY_LEN];	/* of a repeat, as the following */
+	TimestampTz at;				/* when the answer was given first */
+	EpsAnswerRows rows;
+	uint64		policy_version;
+} EpsAsked;
+
 typedef struct EpsScanState
 {
 	CustomScanState css;
@@ -465,6 +485,8 @@ typedef struct EpsScanState
 	EpsReleasePrice *price;
 	const char *purpose;		/* as set when the price was made; NULL if none */
 	EpsBook    *book;
+	EpsAsked	asked;
+	List	   *statement;		/* of EpsAsked *: what its statement asks, this one included */
 	EpsAnswerRows rows;
 	uint64		next;
 } EpsScanState;
@@ -493,6 +515,8 @@ typedef struct EpsRun
 	EpsI128    *totals;			/* by group, then coordinate */
 	uint32	   *shown;			/* groups that come out, in order */
 	uint32		nshown;
+	bool		keyed;			/* the answer is kept, under this key */
+	uint8		answer_key[EPS_ANSWER_KEY_LEN];
 #ifdef EPS_TEST_BUILD
 	uint64		test_no;		/* of the release, on the tape */
 	EpsKey	   *test_keys;		/* by candidate */
@@ -533,6 +557,9 @@ extern void eps_exec_answer(EpsScanState *node);
 
 /* emit.c: the rows of the shown groups, in the current context. */
 extern EpsAnswerRows eps_exec_emit(const EpsRun *run);
+
+/* answer.c: for auditors, each coordinate's mechanism. */
+extern char *eps_exec_mechanism_text(const EpsReleasePlan *plan, const EpsReleasePrice *price);
 
 /* run.c */
 extern void eps_exec_run_node(EpsScanState *node);

@@ -11,6 +11,7 @@
 #include "postgres.h"
 
 #include "pg/exec/exec_internal.h"
+#include "pg/exec/repeat_internal.h"
 
 #include "nodes/nodeFuncs.h"
 #include "utils/memutils.h"
@@ -99,6 +100,19 @@ check_text(const EpsScanState *node)
 				 errhint("Send at most 128 kB of text with a release.")));
 }
 
+/* What the release asks, added to what the statement asks. */
+static List *
+ask(EpsScanState *node, List *statement, const EpsSettings *settings)
+{
+	EState	   *estate = node->css.ss.ps.state;
+
+	node->asked.plan = node->plan;
+	node->asked.price = node->price;
+	statement = lappend(statement, &node->asked);
+	eps_exec_ask(&node->asked, statement, settings, estate->es_param_list_info, estate->es_snapshot);
+	return statement;
+}
+
 /*
  * Books the new releases among the statement's, all or none.  Books are opened
  * before: a quota is never given back.
@@ -108,6 +122,7 @@ book_releases(List *scans)
 {
 	EpsSettings settings = eps_release_settings();
 	EpsQuotaClaim *claims = palloc(sizeof(EpsQuotaClaim) * list_length(scans));
+	List	   *statement = NIL;
 	int			nclaims = 0;
 	ListCell   *lc;
 
@@ -126,6 +141,9 @@ book_releases(List *scans)
 		node->price = eps_release_price(node->plan, &settings);
 		node->purpose = settings.purpose;
 		node->book = eps_budget_open(node->plan->dataset_id);
+		node->statement = statement = ask(node, statement, &settings);
+		if (node->asked.repeat)
+			continue;			/* it costs nothing (rule 26) */
 		claims[nclaims++] = claim_of(node);
 	}
 	if (nclaims > 0)
@@ -146,6 +164,8 @@ run_booked(EpsScanState *node)
 		run_booked(node->same_as);
 		node->rows = node->same_as->rows;
 	}
+	else if (node->asked.repeat)
+		eps_exec_repeat(node);
 	else
 		eps_exec_answer(node);
 	node->phase = EPS_SCAN_DONE;

@@ -16,6 +16,7 @@
 #include "catalog/pg_namespace.h"
 #include "catalog/pg_type.h"
 #include "commands/extension.h"
+#include "common/hashfn.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
@@ -202,6 +203,7 @@ typedef struct BookScan
 	const BookLayout *layout;
 	Relation	relation;
 	SysScanDesc scan;
+	uint64		changes;		/* sum of the hashes of when the rows seen began and ended */
 	Datum		values[MAX_BOOK_COLUMNS];
 	bool		nulls[MAX_BOOK_COLUMNS];
 } BookScan;
@@ -229,10 +231,20 @@ static void
 scan_open(BookScan *scan, const EpsBookTables *tables, EpsBookTable table)
 {
 	scan->layout = &layouts[table];
+	scan->changes = 0;
 	scan->relation = table_open(tables->oid[table], AccessShareLock);
 	check_layout(scan->relation, scan->layout);
 	/* No snapshot named: the newest one, so that the newest policy holds */
 	scan->scan = systable_beginscan(scan->relation, InvalidOid, false, NULL, 0, NULL);
+}
+
+/* A sum, for rows come in no order.  Times, for a change that was undone is none. */
+static void
+count_change(BookScan *scan, int column)
+{
+	int64		at = scan->nulls[column] ? 0 : DatumGetTimestampTz(scan->values[column]);
+
+	scan->changes += hash_bytes_extended((const unsigned char *) &at, sizeof(at), 0);
 }
 
 /* The next row in force. */
@@ -246,8 +258,12 @@ scan_next(BookScan *scan)
 	{
 		for (int i = 0; i < scan->layout->ncolumns; i++)
 			scan->values[i] = heap_getattr(tuple, i + 1, desc, &scan->nulls[i]);
-		if (scan->layout->valid_to < 0 || scan->nulls[scan->layout->valid_to])
+		if (scan->layout->valid_to < 0)
 			return true;
+		count_change(scan, scan->layout->valid_to - 1);
+		if (scan->nulls[scan->layout->valid_to])
+			return true;
+		count_change(scan, scan->layout->valid_to);
 	}
 	return false;
 }
@@ -395,7 +411,12 @@ read_datasets_and_purposes(EpsPolicyBook *book)
 
 	scan_open(&scan, &book->tables, EPS_BOOK_DATASET);
 	while (scan_next(&scan))
+	{
 		book->datasets = lappend(book->datasets, read_dataset(&scan));
+		count_change(&scan, DATASET_CREATED_AT);
+		count_change(&scan, DATASET_CLOSED_AT);
+	}
+	book->version += scan.changes;
 	scan_close(&scan);
 
 	scan_open(&scan, &book->tables, EPS_BOOK_PURPOSE);
@@ -413,6 +434,7 @@ read_datasets_and_purposes(EpsPolicyBook *book)
 				dataset->requires_purpose = true;
 		}
 	}
+	book->version += scan.changes;
 	scan_close(&scan);
 }
 
@@ -434,11 +456,20 @@ eps_policy_book_read(const EpsBookTables *tables)
 	scan_open(&scan, tables, EPS_BOOK_PROTECTED);
 	while (scan_next(&scan))
 		book->rules = lappend(book->rules, read_rule(&scan));
+	book->version += scan.changes;
 	scan_close(&scan);
 
 	scan_open(&scan, tables, EPS_BOOK_PUBLIC);
 	while (scan_next(&scan))
 		book->publics = lappend_oid(book->publics, DatumGetObjectId(scan.values[PUBLIC_RELATION]));
+	book->version += scan.changes;
+	scan_close(&scan);
+
+	/* facts are read relation by relation; here they are only counted */
+	scan_open(&scan, tables, EPS_BOOK_FACT);
+	while (scan_next(&scan))
+		continue;
+	book->version += scan.changes;
 	scan_close(&scan);
 	return book;
 }

@@ -144,6 +144,14 @@ eps_policy_generation(void)
 	return cache.generation;
 }
 
+uint64
+eps_policy_version(void)
+{
+	const EpsPolicyBook *book = eps_policy_cache_book();
+
+	return book == NULL ? 0 : book->version;
+}
+
 void
 eps_policy_cache_bump(void)
 {

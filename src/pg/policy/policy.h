@@ -151,6 +151,14 @@ extern Size eps_policy_owner_bytes(const uint8 **bytes, uint8 buffer[16], EpsKey
 /* The family that a type belongs to, or EPS_KEY_NONE (refused). */
 extern EpsKeyFamily eps_policy_key_family(Oid type, Oid collation);
 
+/*
+ * Names the policy by all changes ever made to what is protected, public or known
+ * of columns, and to data sets and purposes; 0 without a book.  It survives
+ * restarts, and does not come back: rows of the book are ended, not removed.
+ * Grants of analysts do not count: they say who may ask, not what an answer means.
+ */
+extern uint64 eps_policy_version(void);
+
 /* Changes with every invalidation: a plan made under another version is checked again. */
 extern uint64 eps_policy_generation(void);
 

@@ -82,6 +82,7 @@ typedef struct EpsPolicyBook
 	List	   *grants;			/* of EpsBookGrant *, oldest first */
 	List	   *rules;			/* of EpsRule * */
 	List	   *publics;		/* of Oid */
+	uint64		version;		/* eps_policy_version */
 } EpsPolicyBook;
 
 /*

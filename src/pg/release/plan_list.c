@@ -16,7 +16,7 @@
 
 /* Raised with any change of the field order: a plan list never outlives a
  * backend, so another number can only be memory gone wrong. */
-#define PLAN_LIST_VERSION 1
+#define PLAN_LIST_VERSION 2
 
 typedef struct PlanCursor
 {
@@ -201,6 +201,10 @@ fields_of_plan(PlanCursor *c, EpsReleasePlan *plan)
 		fields_of_output(c, &plan->outputs[i]);
 	field_list(c, &plan->relations);
 	field_string(c, &plan->fingerprint);
+	field_list(c, &plan->inner);
+	field_list(c, &plan->publics);
+	field_list(c, &plan->stable);
+	field_bool(c, &plan->repeatable);
 	field_string(c, &plan->title);
 }
 

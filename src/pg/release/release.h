@@ -16,6 +16,7 @@
 #include "core/mechanism/mechanism.h"
 #include "core/accountant/accountant.h"
 
+#include "lib/stringinfo.h"
 #include "nodes/pg_list.h"
 #include "nodes/primnodes.h"
 
@@ -117,7 +118,14 @@ typedef struct EpsReleasePlan
 	int			noutputs;
 	EpsPlanOutput *outputs;
 	List	   *relations;		/* of Oid: the protected relations read */
-	char	   *fingerprint;	/* canonical text: equal text is the same release (rule 1) */
+	char	   *fingerprint;	/* of the release's input as rewritten: equal plans with equal
+								 * fingerprints are the same release (rules 1, 26) */
+	List	   *inner;			/* of String: fingerprints of the releases that the input reads */
+	List	   *publics;		/* of Oid: the declared public relations that the input reads */
+	List	   *stable;			/* of Expr: parameters, clocks and role names in the input, whose
+								 * values are known when it runs */
+	bool		repeatable;		/* the four fields above say all that the input depends on but
+								 * protected rows */
 	char	   *title;			/* one line for EXPLAIN, preview and auditors */
 } EpsReleasePlan;
 
@@ -128,7 +136,8 @@ extern EpsReleasePlan *eps_release_plan_from_list(const List *list);
 /* --- settings ------------------------------------------------------------ */
 
 extern void eps_release_init(void);		/* dp.epsilon, dp.rho, dp.delta, dp.noise, dp.groups,
-										 * dp.groups_per_owner, dp.rows_per_owner, dp.purpose, dp.max_groups */
+										 * dp.groups_per_owner, dp.rows_per_owner, dp.purpose, dp.max_groups,
+										 * dp.repeats, dp.repeat_max_age */
 
 typedef enum EpsNoiseChoice
 {
@@ -156,6 +165,8 @@ typedef struct EpsSettings
 	int64		rows_per_owner;
 	int64		max_groups;
 	const char *purpose;
+	bool		repeats;		/* a stored answer will do */
+	int64		repeat_max_age;	/* seconds */
 } EpsSettings;
 
 extern EpsSettings eps_release_settings(void);
@@ -211,5 +222,13 @@ extern char *eps_release_groups_text(const EpsReleasePlan *plan, const EpsReleas
 
 /* An output's kind in words, e.g. "avg", "interval_low(sum)". */
 extern char *eps_release_output_text(const EpsPlanOutput *output);
+
+/* --- canonical form --------------------------------------------------------- */
+
+/* Text of a node tree without the places in the query's text. */
+extern char *eps_release_node_text(const void *node);
+
+/* Appends what plan and price say, equal for equal releases. */
+extern void eps_release_canonical(StringInfo out, const EpsReleasePlan *plan, const EpsReleasePrice *price);
 
 #endif							/* EPS_PG_RELEASE_H */

@@ -24,6 +24,8 @@ static int	setting_groups_per_owner = 0;
 static int	setting_rows_per_owner = 0;
 static int	setting_max_groups = 10000;
 static char *setting_purpose = NULL;
+static bool setting_repeats = true;
+static int	setting_repeat_max_age = 7 * 86400;
 
 static const struct config_enum_entry noise_choices[] = {
 	{"auto", EPS_CHOICE_AUTO, false},
@@ -113,6 +115,11 @@ eps_release_init(void)
 							   &setting_purpose, "", PGC_USERSET, 0, NULL, NULL, NULL);
 	DefineCustomIntVariable("dp.max_groups", "Number of groups that a public domain may give.", NULL,
 							&setting_max_groups, 10000, 1, 1000000, PGC_SUSET, 0, NULL, NULL, NULL);
+	DefineCustomBoolVariable("dp.repeats", "A release that was answered before is answered by the same answer, free.",
+							 "Off asks for a new answer with fresh noise, at the full price.",
+							 &setting_repeats, true, PGC_USERSET, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("dp.repeat_max_age", "Age up to which an answer is given again.", NULL,
+							&setting_repeat_max_age, 7 * 86400, 0, INT_MAX, PGC_SUSET, GUC_UNIT_S, NULL, NULL, NULL);
 }
 
 EpsSettings
@@ -128,6 +135,8 @@ eps_release_settings(void)
 	s.groups_per_owner = setting_groups_per_owner;
 	s.rows_per_owner = setting_rows_per_owner;
 	s.max_groups = setting_max_groups;
+	s.repeats = setting_repeats;
+	s.repeat_max_age = setting_repeat_max_age;
 	s.purpose = setting_purpose && setting_purpose[0] ? pstrdup(setting_purpose) : NULL;
 	return s;
 }

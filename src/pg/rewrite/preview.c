@@ -13,6 +13,7 @@
 #include "optimizer/planner.h"
 #include "tcop/tcopprot.h"
 #include "utils/builtins.h"
+#include "utils/timestamp.h"
 #include "utils/tuplestore.h"
 
 #include "pg/exec/exec.h"
@@ -20,7 +21,7 @@
 PGDLLEXPORT Datum eps_rewrite_sql_preview(PG_FUNCTION_ARGS);
 PG_FUNCTION_INFO_V1(eps_rewrite_sql_preview);
 
-#define EPS_PREVIEW_COLUMNS 12
+#define EPS_PREVIEW_COLUMNS 14
 
 static PlannedStmt *
 plan_text(const char *sql)
@@ -62,7 +63,8 @@ groups_text(const EpsReleasePlan *plan, const EpsReleasePrice *price)
 }
 
 static void
-put_output(ReturnSetInfo *rsinfo, int number, const EpsReleasePlan *plan, const EpsReleasePrice *price, int j)
+put_output(ReturnSetInfo *rsinfo, int number, const EpsReleasePlan *plan, const EpsReleasePrice *price,
+		   const EpsForecast *forecast, int j)
 {
 	const EpsPlanOutput *output = &plan->outputs[j];
 	Datum		values[EPS_PREVIEW_COLUMNS] = {0};
@@ -88,6 +90,9 @@ put_output(ReturnSetInfo *rsinfo, int number, const EpsReleasePlan *plan, const 
 	values[9] = Float8GetDatum((double) eps_accountant_ladder_units(price->worst_delta_level) / (double) EPS_UNITS_PER_ONE);
 	values[10] = CStringGetTextDatum(groups_text(plan, price));
 	values[11] = Int64GetDatum(price->rows_per_owner);
+	values[12] = BoolGetDatum(forecast->repeat);
+	values[13] = TimestampTzGetDatum(forecast->at);
+	nulls[13] = !forecast->repeat;
 	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 }
 
@@ -120,12 +125,36 @@ collect_scans(Plan *plan, EpsCollect *collect)
 			collect_scans(lfirst(lc), collect);
 }
 
+static void
+put_releases(ReturnSetInfo *rsinfo, const List *scans)
+{
+	EpsSettings settings = eps_release_settings();
+	int			n = list_length(scans);
+	const EpsReleasePlan **plans = palloc(sizeof(EpsReleasePlan *) * Max(n, 1));
+	EpsReleasePrice **prices = palloc(sizeof(EpsReleasePrice *) * Max(n, 1));
+	EpsForecast *forecast;
+
+	for (int i = 0; i < n; i++)
+	{
+		plans[i] = eps_exec_release_plan(list_nth_node(CustomScan, scans, i));
+		prices[i] = eps_release_price(plans[i], &settings);
+	}
+	forecast = eps_exec_forecast(plans, prices, n, &settings);
+	for (int i = 0; i < n; i++)
+	{
+		for (int j = 0; j < plans[i]->noutputs; j++)
+		{
+			if (plans[i]->outputs[j].kind == EPS_OUTPUT_VALUE)
+				put_output(rsinfo, i + 1, plans[i], prices[i], &forecast[i], j);
+		}
+	}
+}
+
 Datum
 eps_rewrite_sql_preview(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
 	PlannedStmt *stmt = plan_text(text_to_cstring(PG_GETARG_TEXT_PP(0)));
-	EpsSettings settings = eps_release_settings();
 	EpsCollect	collect = {NIL};
 	ListCell   *lc;
 
@@ -133,16 +162,6 @@ eps_rewrite_sql_preview(PG_FUNCTION_ARGS)
 	foreach(lc, stmt->subplans)
 		collect_scans(lfirst(lc), &collect);
 	collect_scans(stmt->planTree, &collect);
-	foreach(lc, collect.scans)
-	{
-		const EpsReleasePlan *plan = eps_exec_release_plan(lfirst_node(CustomScan, lc));
-		EpsReleasePrice *price = eps_release_price(plan, &settings);
-
-		for (int j = 0; j < plan->noutputs; j++)
-		{
-			if (plan->outputs[j].kind == EPS_OUTPUT_VALUE)
-				put_output(rsinfo, foreach_current_index(lc) + 1, plan, price, j);
-		}
-	}
+	put_releases(rsinfo, collect.scans);
 	PG_RETURN_VOID();
 }

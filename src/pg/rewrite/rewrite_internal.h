@@ -15,6 +15,9 @@ extern void eps_rewrite_levels(const EpsVerdict *verdict);
 extern bool eps_rewrite_test_total;	/* off: levels keep the expressions of the query */
 #endif
 
+/* fingerprint.c: says in the level's plan what its input depends on. */
+extern void eps_rewrite_fingerprint(EpsLevel *level, Query *lower, const EpsFunctions *functions);
+
 /* rights.c: replaces a protected relation that reaches its owner by a path with
  * the join along it, and lends the right to read. */
 extern void eps_rewrite_relations(Query *query);

@@ -242,6 +242,7 @@ make_lower(EpsLevel *level, const EpsFunctions *functions)
 	lower->hasAggs = true;
 	lower->hasSubLinks = upper->hasSubLinks;
 	lower->hasRowSecurity = upper->hasRowSecurity;
+	eps_rewrite_fingerprint(level, lower, functions);
 	lower->targetList = lower_targets(level, functions, &lower->groupClause);
 	lower->havingQual = (Node *) eps_rewrite_release_aggref(functions, level);
 	lower->limitCount = (Node *) makeNullConst(INT8OID, -1, InvalidOid);
