@@ -69,7 +69,8 @@ sub wait_for
 
 	while (time() < $end)
 	{
-		my ($rc, $out) = $node->psql($database, $query);
+		# psql that finds no server may be gone before it is given the query
+		my ($rc, $out) = eval { $node->psql($database, $query) };
 		return 1 if defined $out && $out eq 't';
 		sleep 0.05;
 	}
