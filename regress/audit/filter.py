@@ -71,7 +71,7 @@ class World:
         if self.analyst:
             self.analyst.close()
         self.analyst = Session(self.name, ANALYST)
-        self.analyst.run(f"SET dp_test.seed = '{seed}'; SET dp_test.trace = on; SET dp.purpose = 'study'; SET dp.repeats = off")
+        self.analyst.run(f"SET dp.repeats = off; SET dp_test.seed = '{seed}'; SET dp_test.trace = on; SET dp.purpose = 'study'")
         self.after = self.admin.value("SELECT coalesce(max(seq), 0) FROM dp_book.entry")
 
     def step(self, statements):

@@ -145,4 +145,7 @@ extern EpsFunctions eps_analyze_functions(void);
  */
 extern bool eps_analyze_may_run_beside_rows(const EpsFunctions *functions, Oid funcid);
 
+/* A clock: not immutable, never raises, and accepted beside protected rows. */
+extern bool eps_analyze_is_safe_stable(Oid funcid);
+
 #endif							/* EPS_PG_ANALYZE_H */

@@ -134,7 +134,6 @@ extern Node *eps_analyze_clamped(EpsScope *scope, Node *node, EpsFact *fact, int
 extern bool eps_analyze_const_value(EpsScope *scope, Node *node, Const **value);
 extern bool eps_analyze_awaits_params(EpsScope *scope, Node *node, EpsFact *fact);
 extern Node *eps_analyze_const_missing(EpsScope *scope, Node *node, int location, EpsFact *fact);
-extern bool eps_analyze_is_safe_stable(Oid funcid);
 extern bool eps_analyze_key_type(Oid type);
 extern void eps_analyze_check_collation(Oid collation, List *args, int location);
 

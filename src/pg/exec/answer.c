@@ -6,6 +6,7 @@
 #include "postgres.h"
 
 #include "pg/exec/exec_internal.h"
+#include "pg/exec/repeat_internal.h"
 
 #include "lib/stringinfo.h"
 #include "miscadmin.h"

@@ -10,7 +10,7 @@
  */
 #include "postgres.h"
 
-#include "pg/exec/exec_internal.h"
+#include "pg/exec/repeat_internal.h"
 
 #include "access/heaptoast.h"
 #include "access/htup_details.h"

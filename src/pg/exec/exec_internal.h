@@ -581,7 +581,6 @@ extern void eps_exec_explain(CustomScanState *css, List *ancestors, ExplainState
 extern bool eps_exec_is_scan_state(PlanState *state);
 
 #include "pg/exec/pad.h"
-#include "pg/exec/repeat.h"
 #include "pg/exec/test_tape.h"
 
 #endif							/* EPS_PG_EXEC_INTERNAL_H */

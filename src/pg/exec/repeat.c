@@ -15,7 +15,7 @@
  */
 #include "postgres.h"
 
-#include "pg/exec/exec_internal.h"
+#include "pg/exec/repeat_internal.h"
 
 #include "access/xact.h"
 #include "access/xlog.h"
@@ -24,6 +24,7 @@
 #include "nodes/nodeFuncs.h"
 #include "nodes/value.h"
 #include "pgtime.h"
+#include "utils/guc.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/snapmgr.h"
@@ -38,7 +39,7 @@ append_server(StringInfo out)
 	appendStringInfo(out, "pg_epsilon answer 1, version %s, server %d, system " UINT64_FORMAT ", database %u\n",
 					 EPS_VERSION, PG_VERSION_NUM, GetSystemIdentifier(), MyDatabaseId);
 #ifdef EPS_TEST_BUILD
-	appendStringInfo(out, "noise %d\n", eps_exec_test_has_noise());
+	appendStringInfo(out, "noise %s\n", GetConfigOption("dp_test.noise", false, false));
 #endif
 }
 

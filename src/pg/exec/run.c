@@ -11,6 +11,7 @@
 #include "postgres.h"
 
 #include "pg/exec/exec_internal.h"
+#include "pg/exec/repeat_internal.h"
 
 #include "nodes/nodeFuncs.h"
 #include "utils/memutils.h"

@@ -8,7 +8,7 @@
  */
 #include "postgres.h"
 
-#include "pg/exec/exec_internal.h"
+#include "pg/exec/repeat_internal.h"
 
 #include "utils/datum.h"
 #include "utils/lsyscache.h"

@@ -19,7 +19,6 @@
 #include "nodes/nodeFuncs.h"
 #include "nodes/value.h"
 #include "utils/builtins.h"
-#include "utils/fmgroids.h"
 
 #include "core/crypto/crypto.h"
 
@@ -144,9 +143,7 @@ input_walker(Node *node, Input *input)
 				note_stable(node, input);
 			return false;
 		case T_FuncExpr:
-			/* the clocks that analysis lets through (is_safe_stable there) */
-			if (((FuncExpr *) node)->funcid == F_NOW || ((FuncExpr *) node)->funcid == F_TRANSACTION_TIMESTAMP ||
-				((FuncExpr *) node)->funcid == F_STATEMENT_TIMESTAMP)
+			if (eps_analyze_is_safe_stable(((FuncExpr *) node)->funcid))
 				note_stable(node, input);
 			break;
 		case T_Aggref:

@@ -1,9 +1,11 @@
 /*
- * repeat.h
- *	  Answers that are kept and given again; a part of exec_internal.h.
+ * repeat_internal.h
+ *	  Answers that are given again: private to pg/exec.
  */
-#ifndef EPS_PG_EXEC_REPEAT_H
-#define EPS_PG_EXEC_REPEAT_H
+#ifndef EPS_PG_EXEC_REPEAT_INTERNAL_H
+#define EPS_PG_EXEC_REPEAT_INTERNAL_H
+
+#include "pg/exec/exec_internal.h"
 
 /* stored.c: an answer as bytes, and back in the current context (false: malformed). */
 extern void eps_exec_append_datum(StringInfo out, Datum value, bool isnull, int16 typlen, bool typbyval);
@@ -21,4 +23,4 @@ extern bool eps_exec_answer_key(uint8 key[EPS_ANSWER_KEY_LEN], const EpsAsked *a
 extern void eps_exec_repeat(EpsScanState *node);
 extern void eps_exec_keep(EpsScanState *node, const uint8 key[EPS_ANSWER_KEY_LEN]);
 
-#endif							/* EPS_PG_EXEC_REPEAT_H */
+#endif							/* EPS_PG_EXEC_REPEAT_INTERNAL_H */
