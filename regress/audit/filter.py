@@ -38,19 +38,8 @@ OWNERS = 9                      # of a script; the first one is u
 SEEN = """SELECT seq - {after}, dataset_id, kind, analyst, purpose, statement, mechanism, level, delta_level
 FROM dp_book.entry WHERE seq > {after} ORDER BY seq"""
 
-
-def delta_levels():
-    """Levels whose charges add up to half of 1e-9, the delta of an owner, and then powers of
-    two for the little that it falls short of that: what fits no more is left out."""
-    left, levels = int(5e-10 * formulas.UNIT), []
-    while left > 0:
-        level = formulas.level_up(left + 1) - 1
-        levels.append(level)
-        left -= formulas.ladder(level)
-    return levels + [formulas.level_up(1 << k) for k in range(14, -1, -1)]
-
-
-DELTA = delta_levels()
+# Levels that use up any delta below 2^-30, largest first: what does not fit is left out.
+DELTA = [formulas.level_up(1 << k) for k in range(29, -1, -1)]
 PARALLEL = ("SET max_parallel_workers_per_gather = 2; SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0;"
             " SET min_parallel_table_scan_size = 0")
 
