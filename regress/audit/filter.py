@@ -5,8 +5,8 @@ do not look at answers.  Coins and noise come from a tape that is the same in bo
 (dp_test.seed).  Wherever u is not admitted to any release of a step, every byte is the
 same: rows, tags, errors, notices, EXPLAIN, dp.preview, dp.describe, dp.quota; and
 always: how many releases ran, their prices, everybody else's charge and admission, the
-entries of the ledger but for their charges.  u's budget goes by a limit, by spending,
-or by consent withdrawn; steps go through rollback, savepoint, cursor, prepared
+entries of the ledger but for their charges.  u's budget goes by a limit, by spending
+rho or delta, or by consent withdrawn, and then u is not admitted; steps go through rollback, savepoint, cursor, prepared
 statement, exception, cancel, timeout, parallel workers.
 
 All is deterministic: a failure is never a false alarm.
@@ -23,6 +23,7 @@ import time
 from collections import Counter
 
 import data
+import formulas
 from libpq import ServerError, Session
 from queries import Generator, read_functions
 from separability import SOURCE, Failure, cells, check, public
@@ -36,6 +37,9 @@ SETS = ("zi", "pu")
 OWNERS = 9                      # of a script; the first one is u
 SEEN = """SELECT seq - {after}, dataset_id, kind, analyst, purpose, statement, mechanism, level, delta_level
 FROM dp_book.entry WHERE seq > {after} ORDER BY seq"""
+
+# Levels that use up any delta below 2^-30, largest first: what does not fit is left out.
+DELTA = [formulas.level_up(1 << k) for k in range(29, -1, -1)]
 PARALLEL = ("SET max_parallel_workers_per_gather = 2; SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0;"
             " SET min_parallel_table_scan_size = 0")
 
@@ -56,6 +60,7 @@ class World:
             self.admin.run(f"SELECT dp.add_purpose('{s}', 'study')")
             self.grant(s)
         self.admin.run(f"CREATE FUNCTION public.trace() RETURNS text LANGUAGE c AS 'pg_epsilon', 'eps_exec_sql_test_trace';"
+                       f" CREATE FUNCTION public.admit(text, bigint[], int, int, int) RETURNS int LANGUAGE c AS 'pg_epsilon', 'eps_budget_sql_test_admit';"
                        f" GRANT TEMPORARY ON DATABASE {name} TO {ANALYST}")
         self.hardened = self.admin.value("SELECT to_regprocedure('dp.harden()') IS NOT NULL") == "t"
         if self.hardened:
@@ -152,7 +157,7 @@ class Script:
         self.number, self.s = number, self.rng.choice(SETS)
         self.owners = data.Owners(self.rng, self.s, number * 20 + 1, OWNERS, False)
         self.generator = Generator(self.rng, functions, self.s, False)
-        self.how = self.rng.choice(("limit", "spent", "consent", "limit"))
+        self.how = self.rng.choice(("limit", "spent", "consent", "delta" if self.s == "zi" else "limit"))
         self.parallel = self.rng.random() < 0.1
 
     def steps(self):
@@ -181,13 +186,23 @@ class Script:
             world.admin.run(f"SELECT dp.set_limit('{self.s}', {self.owners.argument(0)}, 0.02)")
 
     def exhaust(self, world):
-        """u's budget ends: in u's own world, by nobody's answer."""
+        """u's budget ends: in u's own world, by nobody's answer.  (Spending delta without
+        a query makes entries, in both.)"""
+        if self.how == "delta":
+            u = data.owner_key(self.s, self.owners.first)
+            for level in DELTA:
+                world.admin.run(f"SELECT public.admit('{self.s}', '{{{u}}}', 0, {level}, -1)")
         if world.name == WITHOUT or self.how == "spent":
             return
         if self.how == "limit":
             world.admin.run(f"SELECT dp.set_limit('{self.s}', {self.owners.argument(0)}, 1e-9)")
-        else:
+        elif self.how == "consent":
             world.admin.run(f"SELECT dp.set_consent('{self.s}', {self.owners.argument(0)}, 'study', false)")
+
+
+def is_barred(how, level, delta_level):
+    """Must u, whose budget has gone this way, be left out with this charge?"""
+    return how == "consent" or (how == "limit" and level > 0) or (how == "delta" and delta_level > 0)
 
 
 class Audit:
@@ -203,7 +218,7 @@ class Audit:
         self.kinds, self.seen = Counter(), Counter()
         self.failures = self.left_out = self.took_part = self.releases = 0
 
-    def compare(self, name, a, b):
+    def compare(self, name, how, a, b):
         """One step in the world with u and in that without."""
         (seen, releases), (seen_b, releases_b) = a, b
         check(len(releases) == len(releases_b), "the number of releases depends on an owner", len(releases), len(releases_b))
@@ -216,6 +231,7 @@ class Audit:
             check(owners == others and len(u) <= 1, "charges or admission of others depend on an owner",
                   {k: (owners.get(k), others.get(k)) for k in owners.keys() | others.keys() if owners.get(k) != others.get(k)})
             admitted = bool(u) and u[0][2] == 1
+            check(not (admitted and is_barred(how, *u[0][:2])), "an owner without budget or consent is admitted", how, u)
             took_part = took_part or admitted
             self.left_out += bool(u) and not admitted
             check(admitted or cells(r) == cells(q), "an owner who is left out counts", cells(r), cells(q))
@@ -241,7 +257,7 @@ class Audit:
                     if quota and i in (3, 6):
                         world.grant(script.s, i == 3)
                 done.append((name, statements))
-                self.compare(name, *(world.step(statements) for world in worlds))
+                self.compare(name, script.how if i >= 2 else None, *(world.step(statements) for world in worlds))
             check(self.with_u.ledger() == self.without.ledger(), "the ledger's entries depend on an owner", self.with_u.ledger(), self.without.ledger())
         except Failure as failure:
             self.report(script, done, failure)

@@ -64,8 +64,9 @@ SQUARES = ("owned self", "CTE twice")
 
 
 class Query:
-    def __init__(self, sql, settings, shapes):
+    def __init__(self, sql, settings, shapes, constant=None):
         self.sql, self.settings, self.shapes = sql, settings, shapes
+        self.constant = constant    # a column of the result that is public: noise of a count or sum
 
     def __str__(self):
         return "".join(f"SET {k} = '{v}'; " for k, v in self.settings.items()) + self.sql
@@ -392,7 +393,10 @@ class Generator:
             items.append(f"count(*) / ({items[0]})")
         elif form < 0.28:
             self.shapes.add("error bars")
-            items.append(f"{rng.choice(('dp.interval_low', 'dp.interval_high', 'dp.stddev_of_noise'))}({items[0]})")
+            bar = rng.choice(("dp.interval_low", "dp.interval_high", "dp.stddev_of_noise"))
+            items.append(f"{bar}({items[0]})")
+            if bar == "dp.stddev_of_noise" and not items[0].startswith("avg"):
+                self.constant = len(items) - 1
         tail = ""
         if rng.random() < 0.1:
             self.shapes.add("HAVING")
@@ -402,7 +406,7 @@ class Generator:
     def query(self):
         """One statement; every function of the table has its turn in a FILTER."""
         rng = self.rng
-        self.shapes = set()
+        self.shapes, self.constant = set(), None
         head, keys, aggregates, text = self.level()
         for _ in range(2 if rng.random() < 0.7 and self.columns.get("date") else 0):
             self.turn.append(self.turn.pop(0))
@@ -413,6 +417,7 @@ class Generator:
         if keys:
             body += f" GROUP BY {', '.join(keys)}"
         body += having
+        plain = body
         form = rng.random()
         if form < 0.06 and keys:
             self.shapes.add("LIMIT above")
@@ -430,7 +435,8 @@ class Generator:
         elif form < 0.23 and not keys and not head:
             self.shapes.add("UNION ALL above")
             body = f"{body} UNION ALL {body}"
-        return Query(head + body, settings, self.shapes)
+        constant = self.constant is not None and body.startswith(plain)
+        return Query(head + body, settings, self.shapes, len(keys) + self.constant if constant else None)
 
     def level_without_with(self):
         saved = (self.columns, self.keys, self.rare)

@@ -232,7 +232,7 @@ class Audit:
             try:
                 if first[0] == "error":
                     check(first[1][1].startswith("PV"), "an error that is no refusal", first[1])
-                self.check_post_processing(i, outcomes)
+                self.check_post_processing(i, outcomes, query.constant)
             except Failure as failure:
                 self.report(number, s, query, None, failure)
             for x in xs:
@@ -255,9 +255,12 @@ class Audit:
             self.report(number, s, f"dp.statement('{s}', {owner})", None, Failure(f"the book differs from the charges: {found[:5]} and {wanted[:5]}"))
 
     @staticmethod
-    def check_post_processing(i, outcomes):
-        """Equal cells, equal rows: what comes out depends on the noisy cells alone."""
+    def check_post_processing(i, outcomes, constant):
+        """Equal cells, equal rows: what comes out depends on the noisy cells alone; and
+        the constant column on nothing."""
         seen = {}
+        values = {row[constant] for (_, j), o in outcomes.items() if constant is not None and j == i and o[0] == "rows" for row in o[1]}
+        check(len(values) <= 1, "the noise of a count or sum depends on rows", values)
         for (state, j), outcome in outcomes.items():
             if j != i or outcome[0] != "rows":
                 continue
