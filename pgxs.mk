@@ -118,6 +118,7 @@ OBJS_PG = \
 	src/pg/rewrite/rights.o \
 	src/pg/rewrite/statement.o \
 	src/pg/rewrite/transform.o \
+	src/pg/guard/doors.o \
 	src/pg/guard/guard.o \
 	src/pg/guard/session.o \
 	src/pg/guard/expression.o \

@@ -154,11 +154,11 @@ BEGIN
 	WHERE NOT r.rolsuper AND pg_has_role(r.oid, 'dp_analyst', 'MEMBER')
 	AND o.rolname IN ('pg_read_all_data', 'pg_write_all_data', 'pg_read_server_files',
 					  'pg_write_server_files', 'pg_execute_server_program',
-					  'pg_monitor', 'pg_read_all_stats', 'pg_stat_scan_tables')
+					  'pg_monitor', 'pg_read_all_stats', 'pg_stat_scan_tables', 'dp_monitor')
 	AND pg_has_role(r.oid, o.oid, 'MEMBER')
 	ORDER BY 1, 2 LIMIT 1;
 	IF FOUND THEN
-		RAISE EXCEPTION 'role "%" would be an analyst and a member of "%", which reads protected rows', found_role.analyst, found_role.other
+		RAISE EXCEPTION 'role "%" would be an analyst and a member of "%", which sees protected rows or what the server reads of them', found_role.analyst, found_role.other
 			USING ERRCODE = 'PV010', HINT = 'Revoke one of the two memberships.';
 	END IF;
 	SELECT r.rolname AS analyst, o.rolname AS other INTO found_role

@@ -150,7 +150,7 @@ static bool
 is_own_role(const char *name)
 {
 	return strcmp(name, EPS_ROLE_STEWARD) == 0 || strcmp(name, EPS_ROLE_ANALYST) == 0 ||
-		strcmp(name, EPS_ROLE_AUDITOR) == 0;
+		strcmp(name, EPS_ROLE_AUDITOR) == 0 || strcmp(name, EPS_ROLE_MONITOR) == 0;
 }
 
 /* --- refusals -------------------------------------------------------------------- */
