@@ -53,6 +53,7 @@ OBJS_PG = \
 	src/pg/policy/derived.o \
 	src/pg/policy/facts.o \
 	src/pg/policy/key.o \
+	src/pg/policy/opening.o \
 	src/pg/policy/policy.o \
 	src/pg/policy/relation.o \
 	src/pg/policy/session.o \

@@ -8,15 +8,6 @@ CREATE FUNCTION dp._is_counter(function oid) RETURNS boolean
 COMMENT ON FUNCTION dp._is_counter(oid) IS
 	'internal: whether releases are refused while analysts may execute this function';
 
--- Roles that act as analysts, and the group itself.
-CREATE FUNCTION dp._analyst_roles() RETURNS TABLE (role oid)
-	LANGUAGE sql STABLE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
-AS $$
-	SELECT r.oid FROM pg_roles r
-	WHERE NOT r.rolsuper AND (r.rolname = 'dp_analyst' OR pg_has_role(r.oid, 'dp_analyst', 'MEMBER'))
-$$;
-COMMENT ON FUNCTION dp._analyst_roles() IS 'internal: dp_analyst and its members, but for superusers';
-
 -- Everything that has to be closed: functions ('f'), relations ('r').
 CREATE FUNCTION dp._statistics() RETURNS TABLE (topic text, leaks text, class "char", object oid)
 	LANGUAGE sql STABLE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
@@ -93,17 +84,12 @@ CREATE FUNCTION dp._object_text(class "char", object oid) RETURNS text
 AS $$ SELECT CASE class WHEN 'f' THEN object::regprocedure::text ELSE object::regclass::text END $$;
 COMMENT ON FUNCTION dp._object_text("char", oid) IS 'internal: a function or relation as GRANT and REVOKE want it';
 
--- Whose rights on them reach an analyst. `reached` says whether the grantee is
--- PUBLIC or an analyst, else some analyst can act as it.
+-- Whose rights on them reach an analyst.
 CREATE FUNCTION dp._statistics_open() RETURNS TABLE (topic text, leaks text, class "char", object oid, grantee oid, grantable boolean, is_analyst boolean)
 	LANGUAGE sql STABLE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 AS $$
-	WITH analyst AS MATERIALIZED (SELECT a.role FROM dp._analyst_roles() a),
-	reaching AS MATERIALIZED (
-		SELECT 0::oid AS role, true AS is_analyst
-		UNION ALL
-		SELECT r.oid, EXISTS (SELECT FROM analyst a WHERE a.role = r.oid)
-		FROM pg_roles r WHERE NOT r.rolsuper AND EXISTS (SELECT FROM analyst a WHERE pg_has_role(a.role, r.oid, 'MEMBER'))
+	WITH reaching AS MATERIALIZED (
+		SELECT r.* FROM dp._reaching() r
 	), held AS MATERIALIZED (
 		SELECT s.topic, s.leaks, s.class, s.object, coalesce(p.proacl, acldefault('f', p.proowner)) AS acl
 		FROM dp._statistics() s JOIN pg_proc p ON s.class = 'f' AND p.oid = s.object
@@ -120,7 +106,7 @@ COMMENT ON FUNCTION dp._statistics_open() IS
 	'internal: rights on statistics of the server that reach an analyst';
 
 CREATE FUNCTION dp._has_open_counter() RETURNS boolean
-	LANGUAGE sql STABLE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+	LANGUAGE sql STABLE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$ SELECT EXISTS (SELECT FROM dp._statistics_open() o WHERE o.class = 'f' AND dp._is_counter(o.object)) $$;
 COMMENT ON FUNCTION dp._has_open_counter() IS
 	'internal: whether releases are refused because of rights on functions';
@@ -130,8 +116,7 @@ COMMENT ON FUNCTION dp._has_open_counter() IS
 CREATE FUNCTION dp._class_open() RETURNS TABLE (grantee oid, column_names name[], grantable boolean, is_analyst boolean)
 	LANGUAGE sql STABLE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 AS $$
-	WITH analyst AS MATERIALIZED (SELECT a.role FROM dp._analyst_roles() a),
-	held AS (
+	WITH held AS (
 		SELECT a.grantee, NULL::name AS column_name, a.is_grantable
 		FROM pg_class c, aclexplode(coalesce(c.relacl, acldefault('r', c.relowner))) a
 		WHERE c.oid = 'pg_class'::regclass AND a.privilege_type = 'SELECT'
@@ -140,13 +125,10 @@ AS $$
 		FROM pg_attribute t, aclexplode(t.attacl) a
 		WHERE t.attrelid = 'pg_class'::regclass AND t.attname = ANY (dp._hidden_columns()) AND a.privilege_type = 'SELECT'
 	)
-	SELECT h.grantee, array_agg(h.column_name ORDER BY h.column_name) FILTER (WHERE h.column_name IS NOT NULL), bool_or(h.is_grantable),
-		   h.grantee = 0 OR EXISTS (SELECT FROM analyst a WHERE a.role = h.grantee)
-	FROM held h
-	WHERE h.grantee = 0
-	OR EXISTS (SELECT FROM analyst a JOIN pg_roles r ON r.oid = h.grantee AND NOT r.rolsuper
-			   WHERE pg_has_role(a.role, h.grantee, 'MEMBER'))
-	GROUP BY h.grantee, h.column_name IS NULL
+	SELECT h.grantee, array_agg(h.column_name ORDER BY h.column_name) FILTER (WHERE h.column_name IS NOT NULL),
+		   bool_or(h.is_grantable), r.is_analyst
+	FROM held h JOIN dp._reaching() r ON r.role = h.grantee
+	GROUP BY h.grantee, h.column_name IS NULL, r.is_analyst
 $$;
 COMMENT ON FUNCTION dp._class_open() IS 'internal: rights on counts in pg_class that reach an analyst';
 
@@ -168,7 +150,7 @@ COMMENT ON FUNCTION dp._monitors_to_add() IS
 
 -- What is to be done, in order, with what takes each step back.
 CREATE FUNCTION dp._harden_steps() RETURNS TABLE (statement text, undo text)
-	LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
 DECLARE
 	s record;
@@ -316,7 +298,7 @@ COMMENT ON FUNCTION dp.harden_undo(boolean) IS
 	'statements that take back what dp.harden changed; with apply => true, a superuser runs them';
 
 REVOKE ALL ON FUNCTION
-	dp._is_counter(oid), dp._analyst_roles(), dp._statistics(), dp._hidden_columns(), dp._privilege_of("char"),
+	dp._is_counter(oid), dp._statistics(), dp._hidden_columns(), dp._privilege_of("char"),
 	dp._object_text("char", oid), dp._statistics_open(), dp._has_open_counter(), dp._class_open(), dp._monitors_to_add(),
 	dp._harden_steps(), dp._check_superuser(text), dp.harden(boolean), dp._membership_is_needed(text), dp._undo_steps(),
 	dp.harden_undo(boolean), dp._open_book()
