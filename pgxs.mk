@@ -112,6 +112,7 @@ OBJS_PG = \
 	src/pg/exec/partition.o \
 	src/pg/exec/run.o \
 	src/pg/exec/values.o \
+	src/pg/rewrite/blank.o \
 	src/pg/rewrite/path.o \
 	src/pg/rewrite/placeholder.o \
 	src/pg/rewrite/postprocess.o \

@@ -150,7 +150,7 @@ COMMENT ON FUNCTION dp._monitors_to_add() IS
 
 -- What is to be done, in order, with what takes each step back.
 CREATE FUNCTION dp._harden_steps() RETURNS TABLE (statement text, undo text)
-	LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
 DECLARE
 	s record;

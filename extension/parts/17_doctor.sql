@@ -228,7 +228,7 @@ CREATE FUNCTION dp._doctor_settings() RETURNS TABLE (severity text, opening text
 AS $$
 	WITH setting AS MATERIALIZED (SELECT s.name, s.setting AS value FROM pg_settings s),
 	preloaded AS MATERIALIZED (
-		SELECT s.name AS parameter, btrim(regexp_replace(l, '^.*/', ''), ' "') AS library
+		SELECT s.name AS parameter, btrim(regexp_replace(l, '^.*/', ''), ' "') AS name
 		FROM setting s, regexp_split_to_table(s.value, ',') l
 		WHERE s.name IN ('shared_preload_libraries', 'session_preload_libraries', 'local_preload_libraries') AND btrim(l) <> ''
 	)
@@ -270,16 +270,16 @@ AS $$
 	UNION ALL
 	SELECT 'open', 'pg_epsilon is not in shared_preload_libraries', 'nothing: but no release is answered, and DDL is not watched', 'nobody',
 		   format('ALTER SYSTEM SET shared_preload_libraries = %s', concat_ws(', ', NULLIF(current_setting('shared_preload_libraries'), ''), 'pg_epsilon'))
-	WHERE NOT EXISTS (SELECT FROM preloaded p WHERE p.parameter = 'shared_preload_libraries' AND p.library = 'pg_epsilon')
+	WHERE NOT EXISTS (SELECT FROM preloaded p WHERE p.parameter = 'shared_preload_libraries' AND p.name = 'pg_epsilon')
 	UNION ALL
-	SELECT CASE WHEN p.library = 'auto_explain' THEN 'warning' ELSE 'info' END, format('library %s is preloaded', p.library),
-		   CASE WHEN p.library = 'auto_explain' THEN 'plans with row counts, in the server''s log; releases are refused where it analyses'
-				WHEN p.library = 'pg_stat_statements' THEN 'rows and pages that statements read, by its functions in any database'
+	SELECT CASE WHEN p.name = 'auto_explain' THEN 'warning' ELSE 'info' END, format('library %s is preloaded', p.name),
+		   CASE WHEN p.name = 'auto_explain' THEN 'plans with row counts, in the server''s log; releases are refused where it analyses'
+				WHEN p.name = 'pg_stat_statements' THEN 'rows and pages that statements read, by its functions in any database'
 				ELSE 'what it does with statements and plans is not known here' END,
 		   'who reads the server''s log, and who may call its functions',
-		   format('ALTER SYSTEM SET %s = %s', p.parameter, coalesce((SELECT string_agg(quote_literal(o.library), ', ') FROM preloaded o
-			WHERE o.parameter = p.parameter AND o.library <> p.library), quote_literal('')))
-	FROM preloaded p WHERE p.library <> 'pg_epsilon'
+		   format('ALTER SYSTEM SET %s = %s', p.parameter, coalesce((SELECT string_agg(quote_literal(o.name), ', ') FROM preloaded o
+			WHERE o.parameter = p.parameter AND o.name <> p.name), quote_literal('')))
+	FROM preloaded p WHERE p.name <> 'pg_epsilon'
 	UNION ALL
 	SELECT 'warning', 'dp.key_file lies in the data directory', 'account keys and commitments, to whoever gets a base backup', 'who reads backups',
 		   format('ALTER SYSTEM SET dp.key_file = %L', '/etc/postgresql/pg_epsilon.key')

@@ -41,9 +41,14 @@ plan_analyst(Query *parse, const char *query_string, int cursor_options, ParamLi
 {
 	PlannedStmt *result;
 	bool		generic;
+	bool		blanked = eps_rewrite_blank(parse);
 
 	if (!eps_rewrite_statement(parse, params, &generic))
-		return plan_next(parse, query_string, cursor_options, params);
+	{
+		result = plan_next(parse, query_string, cursor_options, params);
+		result->dependsOnRole = result->dependsOnRole || blanked;
+		return result;
+	}
 	eps_guard_check_session();
 	eps_guard_check_doors();
 	if (generic)
