@@ -70,7 +70,7 @@ AS $$
 	FROM dp._doors((SELECT array_agg(f.relation) FROM family f)) d
 	WHERE d.kind = 'm' AND d.door NOT IN (SELECT f.relation FROM family f)
 	UNION ALL
-	SELECT 'warning', format('publication %s', quote_ident(p.pubname)), 'protected rows, by logical replication', 'roles with REPLICATION, and their subscribers',
+	SELECT 'warning', format('publication %s', quote_ident(p.pubname)), CASE WHEN p.puballtables THEN 'protected rows and the book, by logical replication' ELSE 'protected rows, by logical replication' END, 'roles with REPLICATION, and their subscribers',
 		   CASE WHEN p.puballtables THEN format('DROP PUBLICATION %I', p.pubname)
 				WHEN EXISTS (SELECT FROM pg_publication_rel r JOIN family f ON f.relation = r.prrelid WHERE r.prpubid = p.oid)
 				THEN format('ALTER PUBLICATION %I DROP TABLE %s', p.pubname,
@@ -148,7 +148,7 @@ AS $$
 		   'what the server finds among protected rows, or a library that does; releases may be refused',
 		   CASE WHEN d.setrole = 0 THEN 'every role' ELSE dp._role_text(d.setrole) END,
 		   CASE WHEN d.setrole = 0 THEN format('ALTER DATABASE %I RESET %s', b.datname, s.name)
-				ELSE format('ALTER ROLE %s %sRESET %s', dp._role_text(d.setrole), coalesce(format('IN DATABASE %I ', b.datname), ''), s.name) END
+				ELSE format('ALTER ROLE %s %sRESET %s', dp._role_text(d.setrole), coalesce('IN DATABASE ' || quote_ident(b.datname) || ' ', ''), s.name) END
 	FROM pg_db_role_setting d LEFT JOIN pg_database b ON b.oid = d.setdatabase,
 	LATERAL (SELECT split_part(c, '=', 1) AS name FROM unnest(d.setconfig) c) s
 	WHERE (d.setdatabase = 0 OR b.datname = current_database())
@@ -268,9 +268,10 @@ AS $$
 				ELSE '-- none: let analysts ask through something that answers at fixed times' END
 	WHERE NOT EXISTS (SELECT FROM setting s WHERE s.name = 'dp.pad' AND s.value NOT IN ('off', '0'))
 	UNION ALL
-	SELECT 'open', 'pg_epsilon is not in shared_preload_libraries', 'nothing: but no release is answered, and DDL is not watched', 'nobody',
-		   format('ALTER SYSTEM SET shared_preload_libraries = %s', concat_ws(', ', NULLIF(current_setting('shared_preload_libraries'), ''), 'pg_epsilon'))
-	WHERE NOT EXISTS (SELECT FROM preloaded p WHERE p.parameter = 'shared_preload_libraries' AND p.name = 'pg_epsilon')
+	SELECT 'open', 'the next start is without pg_epsilon', 'nothing: but no release is answered, and changes of rights are not watched', 'nobody',
+		   format('ALTER SYSTEM SET shared_preload_libraries = %s', concat_ws(', ', NULLIF(f.setting, ''), 'pg_epsilon'))
+	FROM (SELECT x.setting FROM pg_file_settings x WHERE x.name = 'shared_preload_libraries' ORDER BY x.seqno DESC LIMIT 1) f
+	WHERE f.setting !~ '(^|[/,"'' ])pg_epsilon($|[,"'' ])'
 	UNION ALL
 	SELECT CASE WHEN p.name = 'auto_explain' THEN 'warning' ELSE 'info' END, format('library %s is preloaded', p.name),
 		   CASE WHEN p.name = 'auto_explain' THEN 'plans with row counts, in the server''s log; releases are refused where it analyses'
