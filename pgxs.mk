@@ -53,6 +53,7 @@ OBJS_PG = \
 	src/pg/policy/derived.o \
 	src/pg/policy/facts.o \
 	src/pg/policy/key.o \
+	src/pg/policy/opening.o \
 	src/pg/policy/policy.o \
 	src/pg/policy/relation.o \
 	src/pg/policy/session.o \
@@ -120,6 +121,7 @@ OBJS_PG = \
 	src/pg/exec/stored.o \
 	src/pg/exec/values.o \
 	src/pg/rewrite/above.o \
+	src/pg/rewrite/blank.o \
 	src/pg/rewrite/fingerprint.o \
 	src/pg/rewrite/path.o \
 	src/pg/rewrite/placeholder.o \
@@ -128,6 +130,7 @@ OBJS_PG = \
 	src/pg/rewrite/rights.o \
 	src/pg/rewrite/statement.o \
 	src/pg/rewrite/transform.o \
+	src/pg/guard/doors.o \
 	src/pg/guard/guard.o \
 	src/pg/guard/session.o \
 	src/pg/guard/expression.o \

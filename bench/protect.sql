@@ -8,4 +8,5 @@ SELECT dp.protect('visits_u', 'uuids', 'patient_uuid', rows_per_owner => 10, gro
 SELECT dp.set_bounds('visits', 'cost', 0, 2000, 'tariff');
 SELECT dp.set_bounds('visits_u', 'cost', 0, 2000, 'tariff');
 CREATE ROLE analyst LOGIN;
+SELECT count(*) AS hardened FROM dp.harden(apply => true);
 SELECT dp.grant_analyst('analyst', 'ints', 1), dp.grant_analyst('analyst', 'uuids', 1);

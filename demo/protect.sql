@@ -1,7 +1,7 @@
 -- Who may ask what of the demo's tables.
 --
--- A superuser makes the extension and the people; everything else is a steward's
--- work.  No number here was taken from the rows: `source` says where each comes
+-- A superuser makes the extension and the people, and takes the server's
+-- statistics from analysts; everything else is a steward's work.  No number here was taken from the rows: `source` says where each comes
 -- from, and rows_per_owner is a decision about how much one person may count.
 \set ON_ERROR_STOP on
 SET client_min_messages = warning;
@@ -18,6 +18,9 @@ SELECT format('ALTER TABLE %I.%I OWNER TO sam', schemaname, tablename)
 FROM pg_tables WHERE schemaname IN ('omop', 'uci')
 ORDER BY schemaname, tablename
 \gexec
+
+-- Before analysts come: what the server counts is not for them.
+SELECT dp.harden(apply => true);
 
 SET SESSION AUTHORIZATION sam;
 

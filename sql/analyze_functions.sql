@@ -6,6 +6,7 @@
 SET client_min_messages = warning;
 DROP ROLE IF EXISTS regress_analyze_functions;
 CREATE EXTENSION pg_epsilon;
+SELECT dp.harden(apply => true);
 CREATE ROLE regress_analyze_functions;
 \o
 \set ECHO all

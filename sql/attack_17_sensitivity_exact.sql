@@ -10,6 +10,7 @@ SET dp.repeats = off;
 DROP ROLE IF EXISTS regress_attack_17;
 SET client_min_messages = warning;
 CREATE EXTENSION pg_epsilon;
+SELECT dp.harden(apply => true);
 CREATE ROLE regress_attack_17;
 GRANT CREATE ON SCHEMA public TO regress_attack_17;
 \o

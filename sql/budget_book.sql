@@ -1,5 +1,6 @@
 -- The book's SQL surface: who may call it, and that it is quiet without a book.
 CREATE EXTENSION pg_epsilon;
+SELECT count(*) > 0 AS hardened FROM dp.harden(apply => true);
 CREATE ROLE budget_steward IN ROLE dp_steward;
 CREATE ROLE budget_auditor IN ROLE dp_auditor;
 CREATE ROLE budget_analyst;

@@ -8,6 +8,7 @@ DROP ROLE IF EXISTS regress_analyst_a, regress_analyst_b, regress_analyst_group,
 	regress_analyst_friend, regress_analyst_steward, regress_analyst_auditor, regress_analyst_owner, regress_analyst_app;
 RESET client_min_messages;
 CREATE EXTENSION pg_epsilon;
+SELECT count(*) > 0 AS hardened FROM dp.harden(apply => true);
 CREATE ROLE regress_analyst_a;
 CREATE ROLE regress_analyst_group;
 CREATE ROLE regress_analyst_b IN ROLE regress_analyst_group;

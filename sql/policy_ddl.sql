@@ -7,6 +7,7 @@ SET client_min_messages = error;
 DROP ROLE IF EXISTS regress_ddl_owner, regress_ddl_analyst, regress_ddl_gone;
 RESET client_min_messages;
 CREATE EXTENSION pg_epsilon;
+SELECT count(*) > 0 AS hardened FROM dp.harden(apply => true);
 CREATE ROLE regress_ddl_owner;
 CREATE ROLE regress_ddl_analyst;
 CREATE ROLE regress_ddl_gone;

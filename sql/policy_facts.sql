@@ -7,6 +7,7 @@ SET client_min_messages = error;
 DROP ROLE IF EXISTS regress_facts_analyst;
 RESET client_min_messages;
 CREATE EXTENSION pg_epsilon;
+SELECT count(*) > 0 AS hardened FROM dp.harden(apply => true);
 CREATE ROLE regress_facts_analyst;
 SELECT dp.create_dataset('hospital', 1, 1e-9);
 

@@ -8,6 +8,7 @@ DROP ROLE IF EXISTS regress_protect_steward, regress_protect_owner, regress_prot
 	regress_protect_both;
 RESET client_min_messages;
 CREATE EXTENSION pg_epsilon;
+SELECT count(*) > 0 AS hardened FROM dp.harden(apply => true);
 CREATE ROLE regress_protect_owner;
 CREATE ROLE regress_protect_steward IN ROLE dp_steward, regress_protect_owner;
 CREATE ROLE regress_protect_analyst;

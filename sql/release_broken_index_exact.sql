@@ -7,6 +7,7 @@ SET client_min_messages = error;
 DROP ROLE IF EXISTS regress_broken_index;
 SET client_min_messages = warning;
 CREATE EXTENSION pg_epsilon;
+SELECT dp.harden(apply => true);
 CREATE ROLE regress_broken_index;
 \o
 \set ECHO all

@@ -9,6 +9,7 @@ SET dp.repeats = off;
 DROP ROLE IF EXISTS regress_keys_exact;
 SET client_min_messages = warning;
 CREATE EXTENSION pg_epsilon;
+SELECT dp.harden(apply => true);
 CREATE ROLE regress_keys_exact;
 GRANT CREATE ON SCHEMA public TO regress_keys_exact;
 \o

@@ -5,6 +5,7 @@ SET dp.repeats = off;
 DROP ROLE IF EXISTS regress_release_pure;
 SET client_min_messages = warning;
 CREATE EXTENSION pg_epsilon;
+SELECT count(*) > 0 AS hardened FROM dp.harden(apply => true);
 CREATE ROLE regress_release_pure;
 CREATE TABLE people (id int PRIMARY KEY, age int CHECK (age BETWEEN 0 AND 99), town text, sex text);
 INSERT INTO people SELECT i, i % 100, 'town ' || i % 3, CASE i % 2 WHEN 0 THEN 'f' ELSE 'm' END FROM generate_series(1, 1000) i;

@@ -8,6 +8,7 @@ SET client_min_messages = error;
 DROP ROLE IF EXISTS regress_values_exact;
 SET client_min_messages = warning;
 CREATE EXTENSION pg_epsilon;
+SELECT dp.harden(apply => true);
 CREATE ROLE regress_values_exact;
 \o
 \set ECHO all

@@ -14,7 +14,7 @@ DO $$
 DECLARE
 	wanted name;
 BEGIN
-	FOREACH wanted IN ARRAY ARRAY['dp_steward', 'dp_analyst', 'dp_auditor']::name[] LOOP
+	FOREACH wanted IN ARRAY ARRAY['dp_steward', 'dp_analyst', 'dp_auditor', 'dp_monitor']::name[] LOOP
 		IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles r WHERE r.rolname OPERATOR(pg_catalog.=) wanted) THEN
 			EXECUTE pg_catalog.format('CREATE ROLE %I NOLOGIN', wanted);
 		ELSIF EXISTS (SELECT FROM pg_catalog.pg_roles r

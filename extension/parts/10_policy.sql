@@ -168,6 +168,16 @@ BEGIN
 		ended_by text);
 	CREATE UNIQUE INDEX pad_in_force ON dp_book.pad (dataset_id) WHERE valid_to IS NULL;
 	COMMENT ON TABLE dp_book.pad IS 'at which times answers leave';
+
+	CREATE TABLE dp_book.hardening (
+		step int PRIMARY KEY,
+		at timestamptz NOT NULL,
+		set_by text NOT NULL,
+		statement text NOT NULL,
+		undo text NOT NULL,
+		undone_at timestamptz,
+		undone_by text);
+	COMMENT ON TABLE dp_book.hardening IS 'what dp.harden changed, and what takes it back';
 END
 $$;
 COMMENT ON FUNCTION dp._make_policy_book() IS 'internal: makes schema dp_book and its policy tables';
@@ -193,6 +203,27 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION dp._close_book() IS 'internal: takes every right on dp_book from everybody but its owner';
+
+-- Made by whoever first has something to keep in it.
+CREATE FUNCTION dp._open_book() RETURNS void
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF dp._book_exists() THEN
+		RETURN;
+	END IF;
+	IF to_regnamespace('dp_book') IS NOT NULL THEN
+		RAISE EXCEPTION 'schema dp_book exists, but is not the book of this extension'
+			USING ERRCODE = 'PV012',
+				  DETAIL = 'The schema and all its tables must be complete and belong to the owner of schema dp.',
+				  HINT = 'If it comes from a dump, finish the restore and correct the owner; else rename it.';
+	END IF;
+	PERFORM dp._make_policy_book();
+	PERFORM dp._make_ledger_book();
+	PERFORM dp._close_book();
+END
+$$;
+COMMENT ON FUNCTION dp._open_book() IS 'internal: makes the book where there is none';
 
 CREATE FUNCTION dp._dataset_id(dataset text) RETURNS integer
 	LANGUAGE plpgsql STABLE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
@@ -303,18 +334,7 @@ BEGIN
 		RAISE EXCEPTION 'standard is too small to be accounted for' USING ERRCODE = 'PV010';
 	END IF;
 
-	IF NOT dp._book_exists() THEN
-		IF to_regnamespace('dp_book') IS NOT NULL THEN
-			RAISE EXCEPTION 'schema dp_book exists, but is not the book of this extension'
-				USING ERRCODE = 'PV012',
-					  DETAIL = 'The schema and all its tables must be complete and belong to the owner of schema dp.',
-					  HINT = 'If it comes from a dump, finish the restore and correct the owner; else rename it.';
-		END IF;
-		PERFORM dp._make_policy_book();
-		PERFORM dp._make_ledger_book();
-		PERFORM dp._close_book();
-	END IF;
-
+	PERFORM dp._open_book();
 	IF EXISTS (SELECT FROM dp_book.dataset d WHERE d.name = create_dataset.name) THEN
 		RAISE EXCEPTION 'data set "%" exists already', name USING ERRCODE = 'PV010';
 	END IF;

@@ -2,18 +2,26 @@
 -- Rights of analysts on protected relations
 -- ---------------------------------------------------------------------------
 
+-- Compiling these queries would take longer than running them: jit is off.
+
 -- Everything through which the rows of relations can be reached by privilege:
--- themselves, partitions and children, owned sequences, and views that read them
--- with their owner's rights. A security_invoker view needs the reader's own right.
+-- themselves, partitions and children, parents (whose rights are all that a query
+-- of the whole tree needs), sequences that are owned or that a default calls, and
+-- views that read them with their owner's rights. A security_invoker view needs
+-- the reader's own right.
 CREATE FUNCTION dp._doors(relations oid[]) RETURNS TABLE (door regclass, kind "char")
-	LANGUAGE sql STABLE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+	LANGUAGE sql STABLE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
 	WITH RECURSIVE family(relid) AS (
 		SELECT unnest($1)
 		UNION
 		SELECT i.inhrelid FROM pg_inherits i JOIN family f ON i.inhparent = f.relid
-	), readers(relid) AS (
+	), ancestors(relid) AS (
 		SELECT relid FROM family
+		UNION
+		SELECT i.inhparent FROM pg_inherits i JOIN ancestors a ON i.inhrelid = a.relid
+	), readers(relid) AS (
+		SELECT relid FROM ancestors
 		UNION
 		SELECT r.ev_class
 		FROM readers b
@@ -26,6 +34,12 @@ AS $$
 		JOIN pg_depend d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = f.relid
 			AND d.classid = 'pg_class'::regclass AND d.deptype IN ('a', 'i')
 		JOIN pg_class s ON s.oid = d.objid AND s.relkind = 'S'
+		UNION
+		SELECT d.refobjid
+		FROM family f
+		JOIN pg_attrdef a ON a.adrelid = f.relid
+		JOIN pg_depend d ON d.classid = 'pg_attrdef'::regclass AND d.objid = a.oid AND d.refclassid = 'pg_class'::regclass
+		JOIN pg_class s ON s.oid = d.refobjid AND s.relkind = 'S'
 	)
 	SELECT c.oid::regclass, c.relkind
 	FROM pg_class c
@@ -41,7 +55,7 @@ COMMENT ON FUNCTION dp._doors(oid[]) IS
 -- analyst, or by a role that such a role can act as.
 CREATE FUNCTION dp._openings(relations oid[])
 	RETURNS TABLE (door regclass, kind "char", grantee oid, is_owner boolean, is_analyst boolean)
-	LANGUAGE sql STABLE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+	LANGUAGE sql STABLE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
 	WITH analysts(role) AS (
 		SELECT r.oid FROM pg_roles r
@@ -154,11 +168,11 @@ BEGIN
 	WHERE NOT r.rolsuper AND pg_has_role(r.oid, 'dp_analyst', 'MEMBER')
 	AND o.rolname IN ('pg_read_all_data', 'pg_write_all_data', 'pg_read_server_files',
 					  'pg_write_server_files', 'pg_execute_server_program',
-					  'pg_monitor', 'pg_read_all_stats', 'pg_stat_scan_tables')
+					  'pg_monitor', 'pg_read_all_stats', 'pg_stat_scan_tables', 'dp_monitor')
 	AND pg_has_role(r.oid, o.oid, 'MEMBER')
-	ORDER BY 1, 2 LIMIT 1;
+	ORDER BY 1, o.rolname = 'dp_monitor', 2 LIMIT 1;
 	IF FOUND THEN
-		RAISE EXCEPTION 'role "%" would be an analyst and a member of "%", which reads protected rows', found_role.analyst, found_role.other
+		RAISE EXCEPTION 'role "%" would be an analyst and a member of "%", which sees protected rows or what the server reads of them', found_role.analyst, found_role.other
 			USING ERRCODE = 'PV010', HINT = 'Revoke one of the two memberships.';
 	END IF;
 	SELECT r.rolname AS analyst, o.rolname AS other INTO found_role
@@ -186,15 +200,166 @@ $$;
 COMMENT ON FUNCTION dp._check_roles() IS
 	'internal: refuses roles that are analysts and something that analysts must not be';
 
+-- Protected and closed relations, with their parts.
+CREATE FUNCTION dp._protected_family() RETURNS TABLE (relation oid)
+	LANGUAGE plpgsql STABLE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF dp._book_exists() THEN
+		RETURN QUERY
+		WITH RECURSIVE family(relid) AS (
+			SELECT p.relation::oid FROM dp_book.protected_relation p JOIN pg_class c ON c.oid = p.relation WHERE p.valid_to IS NULL
+			UNION
+			SELECT i.inhrelid FROM pg_inherits i JOIN family f ON i.inhparent = f.relid
+		)
+		SELECT f.relid FROM family f;
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION dp._protected_family() IS 'internal: protected and closed relations, with their parts';
+
+-- Roles that act as analysts, and the group itself.
+CREATE FUNCTION dp._analyst_roles() RETURNS TABLE (role oid)
+	LANGUAGE sql STABLE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT r.oid FROM pg_roles r
+	WHERE NOT r.rolsuper AND (r.rolname = 'dp_analyst' OR pg_has_role(r.oid, 'dp_analyst', 'MEMBER'))
+$$;
+COMMENT ON FUNCTION dp._analyst_roles() IS 'internal: dp_analyst and its members, but for superusers';
+
+-- A right reaches an analyst if PUBLIC (0), an analyst, or a role that an analyst
+-- can act as holds it.
+CREATE FUNCTION dp._reaching() RETURNS TABLE (role oid, is_analyst boolean)
+	LANGUAGE sql STABLE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS $$
+	WITH analyst AS MATERIALIZED (SELECT a.role FROM dp._analyst_roles() a)
+	SELECT 0::oid, true
+	UNION ALL
+	SELECT r.oid, EXISTS (SELECT FROM analyst a WHERE a.role = r.oid)
+	FROM pg_roles r WHERE NOT r.rolsuper AND EXISTS (SELECT FROM analyst a WHERE pg_has_role(a.role, r.oid, 'MEMBER'))
+$$;
+COMMENT ON FUNCTION dp._reaching() IS
+	'internal: grantees whose rights reach an analyst; is_analyst: PUBLIC or an analyst itself';
+
+-- What runs, or is checked, beside protected rows when somebody else writes them,
+-- and is in an analyst's hand: functions behind triggers, indexes, constraints,
+-- defaults and policies; types of columns (ALTER DOMAIN tries a new constraint on
+-- all rows); the other side of a foreign key (a write there asks whether a row
+-- exists).
+CREATE FUNCTION dp._code_openings() RETURNS TABLE (what text, leaks text, reaches text, statement text)
+	LANGUAGE sql STABLE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $$
+	WITH RECURSIVE family AS MATERIALIZED (SELECT f.relation FROM dp._protected_family() f),
+	reaching AS MATERIALIZED (SELECT r.role FROM dp._reaching() r),
+	attached(class, object, relation, function) AS (
+		SELECT 'trigger', quote_ident(t.tgname), t.tgrelid, t.tgfoid
+		FROM pg_trigger t JOIN family f ON f.relation = t.tgrelid WHERE NOT t.tgisinternal
+		UNION ALL
+		SELECT 'policy', quote_ident(p.polname), p.polrelid, d.refobjid
+		FROM pg_policy p JOIN family f ON f.relation = p.polrelid
+		JOIN pg_depend d ON d.classid = 'pg_policy'::regclass AND d.objid = p.oid AND d.refclassid = 'pg_proc'::regclass
+		UNION ALL
+		SELECT 'constraint', quote_ident(k.conname), k.conrelid, d.refobjid
+		FROM pg_constraint k JOIN family f ON f.relation = k.conrelid
+		JOIN pg_depend d ON d.classid = 'pg_constraint'::regclass AND d.objid = k.oid AND d.refclassid = 'pg_proc'::regclass
+		UNION ALL
+		SELECT 'default', quote_ident(a.attname), x.adrelid, d.refobjid
+		FROM pg_attrdef x JOIN family f ON f.relation = x.adrelid JOIN pg_attribute a ON a.attrelid = x.adrelid AND a.attnum = x.adnum
+		JOIN pg_depend d ON d.classid = 'pg_attrdef'::regclass AND d.objid = x.oid AND d.refclassid = 'pg_proc'::regclass
+		UNION ALL
+		SELECT 'index', i.indexrelid::regclass::text, i.indrelid, d.refobjid
+		FROM pg_index i JOIN family f ON f.relation = i.indrelid
+		JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = i.indexrelid AND d.refclassid = 'pg_proc'::regclass
+	), typed(relation, column_name, type) AS (
+		SELECT a.attrelid, a.attname, a.atttypid
+		FROM pg_attribute a JOIN family f ON f.relation = a.attrelid WHERE NOT a.attisdropped AND a.attnum > 0
+		UNION
+		SELECT t.relation, t.column_name, u.oid
+		FROM typed t JOIN pg_type x ON x.oid = t.type JOIN pg_type u ON u.oid IN (x.typbasetype, x.typelem)
+	), written AS (
+		SELECT c.oid AS relation, c.relowner AS grantee FROM pg_class c
+		UNION
+		SELECT c.oid, a.grantee FROM pg_class c, aclexplode(c.relacl) a
+		WHERE a.privilege_type IN ('INSERT', 'UPDATE', 'DELETE', 'TRUNCATE')
+		UNION
+		SELECT t.attrelid, a.grantee FROM pg_attribute t, aclexplode(t.attacl) a WHERE a.privilege_type IN ('INSERT', 'UPDATE')
+	)
+	SELECT format('%s %s of %s calls %s, which', a.class, a.object, a.relation::regclass, a.function::regprocedure),
+		   'protected rows, as others write them', dp._role_text(p.proowner),
+		   format('ALTER FUNCTION %s OWNER TO CURRENT_USER', a.function::regprocedure)
+	FROM attached a JOIN pg_proc p ON p.oid = a.function JOIN reaching r ON r.role = p.proowner
+	UNION
+	SELECT format('event trigger %s calls %s, which', quote_ident(e.evtname), p.oid::regprocedure),
+		   'anything: it runs with the rights of whoever changes a definition', dp._role_text(p.proowner),
+		   format('ALTER FUNCTION %s OWNER TO CURRENT_USER', p.oid::regprocedure)
+	FROM pg_event_trigger e JOIN pg_proc p ON p.oid = e.evtfoid JOIN reaching r ON r.role = p.proowner
+	WHERE EXISTS (SELECT FROM family)
+	UNION
+	SELECT format('column %s of %s has type %s, which', quote_ident(t.column_name), t.relation::regclass, t.type::regtype),
+		   'whether a value occurs, by ALTER DOMAIN ... ADD CHECK', dp._role_text(y.typowner),
+		   format('ALTER TYPE %s OWNER TO CURRENT_USER', t.type::regtype)
+	FROM typed t JOIN pg_type y ON y.oid = t.type JOIN reaching r ON r.role = y.typowner
+	WHERE y.typtype IN ('d', 'c', 'e', 'r')
+	UNION
+	SELECT format('foreign key %s of %s leads to a protected relation or from it, and the other side', quote_ident(k.conname), k.conrelid::regclass),
+		   'whether a row exists, by the error of a write', dp._role_text(w.grantee),
+		   format('ALTER TABLE %s DROP CONSTRAINT %I', k.conrelid::regclass, k.conname)
+	FROM pg_constraint k, LATERAL (SELECT CASE WHEN EXISTS (SELECT FROM family f WHERE f.relation = k.conrelid) THEN k.confrelid ELSE k.conrelid END AS relation) o,
+	written w JOIN reaching r ON r.role = w.grantee
+	WHERE k.contype = 'f' AND w.relation = o.relation
+	AND (EXISTS (SELECT FROM family f WHERE f.relation = k.conrelid) <> EXISTS (SELECT FROM family f WHERE f.relation = k.confrelid))
+	ORDER BY 1, 3
+$$;
+COMMENT ON FUNCTION dp._code_openings() IS
+	'internal: code, types and foreign keys of protected relations that are in an analyst''s hand';
+
+CREATE FUNCTION dp._check_code() RETURNS void
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	opening record;
+BEGIN
+	SELECT c.* INTO opening FROM dp._code_openings() c LIMIT 1;
+	IF FOUND THEN
+		RAISE EXCEPTION '% is in the hand of role %, which is or reaches an analyst', opening.what, opening.reaches
+			USING ERRCODE = 'PV010', DETAIL = format('It would show %s.', opening.leaks), HINT = opening.statement;
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION dp._check_code() IS
+	'internal: refuses code, types and foreign keys of protected relations that are in an analyst''s hand';
+
+-- A setting that only superusers may set, or a library to load, in an analyst's hand.
+CREATE FUNCTION dp._check_parameters() RETURNS void
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	opening record;
+BEGIN
+	SELECT p.parname, a.grantee INTO opening
+	FROM pg_parameter_acl p, aclexplode(p.paracl) a JOIN dp._reaching() r ON r.role = a.grantee
+	ORDER BY 1, 2 LIMIT 1;
+	IF FOUND THEN
+		RAISE EXCEPTION 'an analyst must not set parameter %', opening.parname
+			USING ERRCODE = 'PV010', DETAIL = format('Role %s, which is or reaches an analyst, holds a right on it.', dp._role_text(opening.grantee)),
+				  HINT = format('REVOKE ALL ON PARAMETER %s FROM %s', opening.parname, dp._role_text(opening.grantee));
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION dp._check_parameters() IS
+	'internal: refuses rights of analysts on settings that are kept from ordinary roles';
+
 -- After statements that can hand out rights.
 CREATE FUNCTION dp._check_openings() RETURNS void
-	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
 BEGIN
 	PERFORM dp._check_roles();
 	PERFORM dp._check_closed(array_agg(p.relation::oid))
 	FROM dp_book.protected_relation p JOIN pg_class c ON c.oid = p.relation
 	WHERE p.valid_to IS NULL;
+	PERFORM dp._check_code();
+	PERFORM dp._check_parameters();
 END
 $$;
 COMMENT ON FUNCTION dp._check_openings() IS

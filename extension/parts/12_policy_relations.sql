@@ -234,6 +234,7 @@ BEGIN
 					WHERE a.attrelid = protect.relation AND a.attname = f.column_name AND NOT a.attisdropped);
 
 	PERFORM dp._strip_rights(relation);
+	PERFORM dp._check_code();
 	PERFORM dp._policy_changed(relation);
 
 	IF old_state = 'closed' THEN

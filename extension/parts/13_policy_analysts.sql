@@ -21,7 +21,7 @@ BEGIN
 		RAISE EXCEPTION 'role % is a superuser and cannot be an analyst', role
 			USING ERRCODE = 'PV010', DETAIL = 'A superuser reads every table without the engine.';
 	END IF;
-	IF EXISTS (SELECT FROM pg_roles r WHERE r.oid = grant_analyst.role AND r.rolname IN ('dp_analyst', 'dp_steward', 'dp_auditor')) THEN
+	IF EXISTS (SELECT FROM pg_roles r WHERE r.oid = grant_analyst.role AND r.rolname IN ('dp_analyst', 'dp_steward', 'dp_auditor', 'dp_monitor')) THEN
 		RAISE EXCEPTION 'role % is a group role of pg_epsilon', role
 			USING ERRCODE = 'PV010', HINT = 'Grant the roles that analysts log in with, or a group of theirs.';
 	END IF;
@@ -54,6 +54,11 @@ BEGIN
 			grant_analyst.epsilon_quota, clock_timestamp(), caller);
 	PERFORM dp._make_analyst(role);
 	PERFORM dp._policy_changed(NULL);
+	IF dp._has_open_counter() THEN
+		RAISE NOTICE 'analysts are refused until this database is hardened'
+			USING DETAIL = 'The server shows every role how much it reads and writes.',
+				  HINT = 'A superuser closes that by SELECT dp.harden(apply => true); dp.doctor() lists what is open.';
+	END IF;
 END
 $$;
 COMMENT ON FUNCTION dp.grant_analyst(regrole, text, float8, float8, text[]) IS

@@ -54,7 +54,7 @@ class World:
         admin.run(f"CREATE DATABASE {name}")
         admin.close()
         self.admin = Session(name)
-        self.admin.run("SET client_min_messages = error; CREATE EXTENSION pg_epsilon; CREATE TYPE mood AS ENUM ('sad', 'ok', 'happy');")
+        self.admin.run("SET client_min_messages = error; CREATE EXTENSION pg_epsilon; SELECT dp.harden(apply => true); CREATE TYPE mood AS ENUM ('sad', 'ok', 'happy');")
         for s in SETS:
             self.admin.run(data.schema_sql(s, ANALYST))
             self.admin.run(f"SELECT dp.add_purpose('{s}', 'study')")
@@ -62,9 +62,6 @@ class World:
         self.admin.run(f"CREATE FUNCTION public.trace() RETURNS text LANGUAGE c AS 'pg_epsilon', 'eps_exec_sql_test_trace';"
                        f" CREATE FUNCTION public.admit(text, bigint[], int, int, int) RETURNS int LANGUAGE c AS 'pg_epsilon', 'eps_budget_sql_test_admit';"
                        f" GRANT TEMPORARY ON DATABASE {name} TO {ANALYST}")
-        self.hardened = self.admin.value("SELECT to_regprocedure('dp.harden()') IS NOT NULL") == "t"
-        if self.hardened:
-            self.admin.run("SELECT dp.harden()")
         self.analyst = None
 
     def grant(self, s, little=False):
@@ -134,16 +131,16 @@ def answer_in_where(s):
     return f"SELECT count(*) FROM {s}.people WHERE age > (SELECT count(*) FROM {s}.notes)"
 
 
-# Closed by dp.harden(), or the same in both worlds.
+# Closed by dp.harden, or the same in both worlds.
 STATISTICS = ("SELECT pg_current_wal_lsn()", "SELECT pg_current_wal_insert_lsn()", "SELECT * FROM pg_stat_database", "SELECT * FROM pg_stat_wal",
               "SELECT relname, n_tup_ins FROM pg_stat_user_tables", "SELECT relname, idx_tup_fetch FROM pg_stat_xact_user_tables",
               "SELECT relname, reltuples, relpages FROM pg_class WHERE relname = 'events'", "SELECT * FROM pg_stats WHERE tablename = 'events'",
               "SELECT pg_relation_size('zi.events')", "SELECT pg_database_size(current_database())", "SELECT * FROM pg_sequences")
 
 
-def facts(s, hardened):
+def facts(s):
     """What an analyst may read at any time."""
-    return list(STATISTICS if hardened else ()) + ["SELECT * FROM dp.quota()", f"SELECT * FROM dp.describe('{s}.events')",
+    return list(STATISTICS) + ["SELECT * FROM dp.quota()", f"SELECT * FROM dp.describe('{s}.events')",
             "SELECT relname, relkind FROM pg_class WHERE relnamespace = 'dp'::regnamespace ORDER BY 1",
             "SELECT count(*) FROM dp_book.entry", f"SELECT * FROM {s}.depts ORDER BY 1"]
 
@@ -151,8 +148,7 @@ def facts(s, hardened):
 # --- one script -----------------------------------------------------------------------------------
 
 class Script:
-    def __init__(self, number, functions, hardened):
-        self.hardened = hardened
+    def __init__(self, number, functions):
         self.rng = random.Random(f"filter {SEED} {number}")
         self.number, self.s = number, self.rng.choice(SETS)
         self.owners = data.Owners(self.rng, self.s, number * 20 + 1, OWNERS, False)
@@ -170,7 +166,7 @@ class Script:
             if name != "preview" and self.rng.random() < 0.2:
                 settings["dp.epsilon" if "dp.epsilon" in settings else "dp.rho"] = "2" if self.s == "zi" else "0.5"
             yield name, [f"SET {k} = '{v}'" for k, v in settings.items()] + STEPS[name](query.sql) + [f"RESET {k}" for k in settings]
-        yield "facts", facts(self.s, self.hardened)
+        yield "facts", facts(self.s)
 
     def load(self, world):
         members = list(range(0 if world.name == WITH else 1, OWNERS + 1))
@@ -243,7 +239,7 @@ class Audit:
                 check(x == y, "what is seen depends on an owner who has no part", *(f"{p}\n      {q}" for p, q in zip(x, y) if p != q))
 
     def script(self, number):
-        script = Script(number, self.functions, self.with_u.hardened)
+        script = Script(number, self.functions)
         worlds = (self.with_u, self.without)
         for world in worlds:
             script.load(world)

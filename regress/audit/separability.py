@@ -49,7 +49,7 @@ def set_up():
         admin.run(sql)
     admin.close()
     admin = Session(DATABASE)
-    admin.run("SET client_min_messages = error; CREATE EXTENSION pg_epsilon; CREATE TYPE mood AS ENUM ('sad', 'ok', 'happy');")
+    admin.run("SET client_min_messages = error; CREATE EXTENSION pg_epsilon; SELECT dp.harden(apply => true); CREATE TYPE mood AS ENUM ('sad', 'ok', 'happy');")
     for s in data.DATASETS:
         admin.run(data.schema_sql(s, ANALYST))
         admin.run(f"SELECT dp.grant_analyst('{ANALYST}', '{s}', 7)")

@@ -32,7 +32,7 @@ sub stat_server
 	my ($name, $sql) = @_;
 
 	$node = new_server($name);
-	$node->safe_psql('postgres', "CREATE EXTENSION pg_epsilon; CREATE ROLE analyst LOGIN; $sql");
+	$node->safe_psql('postgres', "CREATE EXTENSION pg_epsilon; SELECT dp.harden(apply => true); CREATE ROLE analyst LOGIN; $sql");
 	$node->safe_psql('postgres', 'ALTER ROLE analyst SET dp.max_groups = 1000000');
 	$node->safe_psql('postgres', "ALTER ROLE analyst SET dp_test.seed = '$name'") unless ($ENV{EPS_STAT_SEED} // '') eq 'random';
 	return $node;

@@ -48,6 +48,7 @@ $node->safe_psql('clinic', q{
 	SELECT dp.declare_public('codes');
 	SELECT dp.set_bounds('visits', 'cost', 0, 1000, 'fee schedule');
 	SELECT dp.set_domain('patients', 'sex', '{F,M}');
+	SELECT dp.harden(apply => true);
 	SELECT dp.grant_analyst('analyst', 'hospital', 0.1);
 	SELECT dp.grant_analyst('"Odd ""Name"', 'hospital', 0.1, 0.5, '{research}');
 });

@@ -14,6 +14,7 @@ my $node = new_server('failures_release', conf => "work_mem = '64kB'\nhash_mem_m
 
 $node->safe_psql('postgres', <<'SQL');
 CREATE EXTENSION pg_epsilon;
+SELECT dp.harden(apply => true);
 CREATE TABLE visits (patient int, x int CHECK (x BETWEEN 0 AND 9), filler text);
 INSERT INTO visits SELECT i % 5000, i % 10, repeat('x', 200) FROM generate_series(1, 40000) i;
 SELECT dp.create_dataset('hospital', 10, 1e-6, capacity => 10000);

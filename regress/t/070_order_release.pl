@@ -17,6 +17,7 @@ my $node = new_server('order_release');
 
 $node->safe_psql('postgres', <<'SQL');
 CREATE EXTENSION pg_epsilon;
+SELECT dp.harden(apply => true);
 CREATE TABLE patients (id int PRIMARY KEY, county int NOT NULL CHECK (county BETWEEN 1 AND 5));
 INSERT INTO patients SELECT i, 1 + i % 5 FROM generate_series(1, 500) i;
 SELECT dp.create_dataset('hospital', 10, 1e-6, capacity => 2000);

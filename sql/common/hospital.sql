@@ -46,6 +46,7 @@ SELECT dp.set_bounds('visits', 'paid', 0, 10, 'tariff');
 SELECT dp.set_bounds('labs', 'value', 0, 50, 'instrument');
 SELECT dp.set_domain('patients', 'sex', ARRAY['F', 'M'], 'form');
 SELECT dp.declare_public(r) FROM (VALUES ('depts'::regclass), ('wings'), ('tariffs'), ('codes')) v(r);
+SELECT dp.harden(apply => true);
 SELECT dp.grant_analyst(:'analyst', 'hospital', 10);
 
 -- Eight standard deviations: one answer in 10^15 is further off.

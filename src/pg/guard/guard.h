@@ -1,7 +1,8 @@
 /*
  * guard.h
  *	  An independent look at the finished plan: no protected relation reaches the
- *	  output but through a release node.
+ *	  output but through a release node.  And at what stands beside a release: the
+ *	  session's settings, and the server's own counters.
  *
  * Promises: trusts neither analysis nor rewriting; an allow-list of plan nodes;
  * refuses what it does not know.  Must not: change a plan.
@@ -29,5 +30,21 @@ extern void eps_guard_check(const PlannedStmt *stmt);
  * transaction.
  */
 extern void eps_guard_check_session(void);
+
+/*
+ * ERROR PV007 if a role of this session that is an analyst may execute, by its
+ * own right, through PUBLIC or as a role that it is a member of, a function that
+ * shows how much a release reads or writes (rule 31).  Looks at rights, so it
+ * holds whether or not the function is ever called; remembered until a function
+ * or a membership changes.
+ */
+extern void eps_guard_check_doors(void);
+
+/*
+ * Installs the hook by which such a function raises in a session of an analyst,
+ * in every database of the server: the counters are the server's, the rights on
+ * functions each database's own.
+ */
+extern void eps_guard_init(void);
 
 #endif							/* EPS_PG_GUARD_H */

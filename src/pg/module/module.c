@@ -41,10 +41,16 @@ plan_analyst(Query *parse, const char *query_string, int cursor_options, ParamLi
 {
 	PlannedStmt *result;
 	bool		generic;
+	bool		blanked = eps_rewrite_blank(parse);
 
 	if (!eps_rewrite_statement(parse, params, &generic))
-		return plan_next(parse, query_string, cursor_options, params);
+	{
+		result = plan_next(parse, query_string, cursor_options, params);
+		result->dependsOnRole = result->dependsOnRole || blanked;
+		return result;
+	}
 	eps_guard_check_session();
+	eps_guard_check_doors();
 	if (generic)
 		result = eps_rewrite_refuse_generic(parse);
 	else
@@ -109,6 +115,7 @@ run_releases(QueryDesc *query)
 {
 	AcceptInvalidationMessages();
 	eps_guard_check_session();
+	eps_guard_check_doors();
 	eps_guard_check(query->plannedstmt);
 	eps_exec_run_releases(query);
 }
@@ -162,6 +169,7 @@ _PG_init(void)
 	eps_budget_init();
 	eps_exec_init();
 	eps_rewrite_init();
+	eps_guard_init();
 	install_hooks();
 	MarkGUCPrefixReserved("dp");
 }

@@ -150,7 +150,7 @@ static bool
 is_own_role(const char *name)
 {
 	return strcmp(name, EPS_ROLE_STEWARD) == 0 || strcmp(name, EPS_ROLE_ANALYST) == 0 ||
-		strcmp(name, EPS_ROLE_AUDITOR) == 0;
+		strcmp(name, EPS_ROLE_AUDITOR) == 0 || strcmp(name, EPS_ROLE_MONITOR) == 0;
 }
 
 /* --- refusals -------------------------------------------------------------------- */
@@ -438,43 +438,6 @@ follow(const EpsPolicyBook *book, FollowUp *f)
 	}
 }
 
-/* Can this statement give a role a right that it did not have? */
-static bool
-may_open_a_door(const Node *statement)
-{
-	const ListCell *lc;
-
-	switch (nodeTag(statement))
-	{
-		case T_GrantStmt:
-			return ((const GrantStmt *) statement)->is_grant;
-		case T_GrantRoleStmt:
-			return ((const GrantRoleStmt *) statement)->is_grant;
-		case T_CreateRoleStmt:
-		case T_AlterRoleStmt:
-		case T_ReassignOwnedStmt:
-		case T_ViewStmt:
-		case T_RuleStmt:
-			return true;
-		case T_CreateTableAsStmt:
-			return ((const CreateTableAsStmt *) statement)->objtype == OBJECT_MATVIEW;
-		case T_CreateStmt:
-			return ((const CreateStmt *) statement)->inhRelations != NIL;
-		case T_AlterTableStmt:
-			foreach(lc, ((const AlterTableStmt *) statement)->cmds)
-			{
-				AlterTableType type = ((const AlterTableCmd *) lfirst(lc))->subtype;
-
-				if (type == AT_ChangeOwner || type == AT_AddInherit || type == AT_AttachPartition ||
-					type == AT_SetRelOptions || type == AT_ResetRelOptions)
-					return true;
-			}
-			return false;
-		default:
-			return false;
-	}
-}
-
 /* What no access hook sees in time. */
 static void
 check_before(const Node *statement)
@@ -522,7 +485,7 @@ policy_utility(PlannedStmt *pstmt, const char *query_string, bool read_only_tree
 			   DestReceiver *dest, QueryCompletion *completion)
 {
 	/* The statement's tree may be gone when it has run */
-	volatile bool check_rights = may_open_a_door(pstmt->utilityStmt);
+	volatile bool check_rights = eps_policy_may_open(pstmt->utilityStmt);
 	List	   *volatile outer = follow_ups;
 
 	check_before(pstmt->utilityStmt);

@@ -24,6 +24,10 @@
 #define EPS_ROLE_STEWARD "dp_steward"
 #define EPS_ROLE_ANALYST "dp_analyst"
 #define EPS_ROLE_AUDITOR "dp_auditor"
+#define EPS_ROLE_MONITOR "dp_monitor"	/* keeps what dp.harden takes from PUBLIC */
+
+/* Roles that a session acts under at once, at most. */
+#define EPS_POLICY_MAX_ROLES 4
 
 /* Families of owner keys (rule 17). One family a data set. */
 typedef enum EpsKeyFamily
@@ -112,6 +116,13 @@ extern void eps_policy_init(void);	/* settings, hooks and callbacks; from _PG_in
  * are never analysts.
  */
 extern bool eps_policy_is_analyst_session(void);
+
+/*
+ * The roles of this session (current, outer, session, login) that are analysts:
+ * fills role, returns how many.  A matter of membership alone, so it answers in
+ * a database without a book as well.  Needs a transaction.
+ */
+extern int	eps_policy_analyst_roles(Oid role[EPS_POLICY_MAX_ROLES]);
 
 /* NULL if the relation is not protected. Partitions and inheritance children of
  * a protected relation count as protected by it; a relation with a protected part

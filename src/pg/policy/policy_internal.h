@@ -172,6 +172,11 @@ extern bool eps_policy_session_can_act_as(Oid role);
 /* reach.c: does an analyst of this session own the relation, a part of it, or a right to change it? */
 extern bool eps_policy_session_can_write(Oid relid);
 
+/* --- statements that hand out rights (opening.c) ---------------------------------- */
+
+/* Can this statement give an analyst a right on protected rows that it did not have? */
+extern bool eps_policy_may_open(const Node *statement);
+
 /* --- following DDL (ddl.c) ---------------------------------------------------- */
 
 extern void eps_policy_ddl_init(void);

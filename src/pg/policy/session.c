@@ -28,6 +28,8 @@ typedef enum SessionRole
 	NROLES
 } SessionRole;
 
+StaticAssertDecl(NROLES == EPS_POLICY_MAX_ROLES, "the header says how many roles there are");
+
 /* What is known about one set of role ids; a change of any role ends it. */
 typedef struct SessionCache
 {
@@ -114,6 +116,20 @@ eps_policy_is_analyst_session(void)
 	if (eps_policy_cache_is_absent() || !current_session()->any)
 		return false;
 	return eps_policy_cache_book() != NULL;
+}
+
+int
+eps_policy_analyst_roles(Oid role[EPS_POLICY_MAX_ROLES])
+{
+	const SessionCache *s = current_session();
+	int			n = 0;
+
+	for (int i = 0; s->any && i < NROLES; i++)
+	{
+		if (s->is_analyst[i])
+			role[n++] = s->role[i];
+	}
+	return n;
 }
 
 /* --- public relations ---------------------------------------------------------- */

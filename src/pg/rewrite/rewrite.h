@@ -6,7 +6,8 @@
  * Promises: a statement of an analyst that reaches a protected relation is
  * planned only after analysis accepted all of it, and rights to read are lent to
  * the range-table entries of releases alone; everything else goes to the next
- * planner untouched.  Must not: decide what may be released, run anything.
+ * planner untouched, but for sizes and row counts of the catalogues that the role
+ * may not read.  Must not: decide what may be released, run anything.
  */
 #ifndef EPS_PG_REWRITE_H
 #define EPS_PG_REWRITE_H
@@ -41,6 +42,13 @@ extern void eps_rewrite_leave(const EpsPlanning *outer);
  * *generic is set where no generic plan can be made: a parameter decides a bound.
  */
 extern bool eps_rewrite_statement(Query *query, ParamListInfo params, bool *generic);
+
+/*
+ * Changes an analyst's statement in place: sizes and row counts that dp.harden
+ * closed to the current user become NULL. True if there were any: the plan then
+ * depends on the role.
+ */
+extern bool eps_rewrite_blank(Query *query);
 
 /* A plan in place of a generic plan that cannot be made: so dear that the plan
  * cache never prefers it; raises when run. */
