@@ -38,6 +38,7 @@ BEGIN
 	RETURN regexp_replace(result, '[0-9.]+ \(delta.*', 'X');
 END $$;
 SET SESSION AUTHORIZATION regress_attack_32;
+SET dp.repeats = off;
 SET dp_test.noise = off;
 SET dp.epsilon = 1;
 

@@ -33,6 +33,7 @@ BEGIN
 	INSERT INTO measured SELECT pass, 'joined', concat_ws(' ', count(*), sum(a.f)) FROM points a JOIN (SELECT id FROM points WHERE at = '2020-01-02') b USING (id);
 END $$;
 SET SESSION AUTHORIZATION regress_attack_34;
+SET dp.repeats = off;
 -- what sees an order
 SELECT first_value(f) OVER (PARTITION BY id ORDER BY at) FROM points; \echo :SQLSTATE
 SELECT count(*) FROM (SELECT id, row_number() OVER (PARTITION BY id ORDER BY at) AS r FROM points) s WHERE r = 1; \echo :SQLSTATE

@@ -252,7 +252,7 @@ my @settings = (
 
 sub round_settings
 {
-	return join('; ', "SET dp.rho = 1e-7", pick(@settings), pick(@settings)) . ';';
+	return join('; ', "SET dp.rho = 1e-7; SET dp.repeats = off", pick(@settings), pick(@settings)) . ';';
 }
 
 # What no plan may do; but the server's own functions raise these two of constants
