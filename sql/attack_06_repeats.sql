@@ -80,7 +80,7 @@ SELECT ask('SELECT count(*) FROM labs', 2) AS again;
 BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
 SELECT ask('SELECT count(*) FROM labs', 2) AS again;
 ROLLBACK;
--- a failing expression above the answer does not make it another one
+-- an expression above the answer that gives NULL does not make it another one
 SELECT (CASE WHEN count(*) IS NOT NULL THEN 'no date' END)::date FROM labs; \echo :SQLSTATE
 SELECT ask('SELECT count(*) FROM labs', 2) AS again;
 -- a used-up quota leaves repeats
