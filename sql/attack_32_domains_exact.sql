@@ -9,6 +9,7 @@ SET client_min_messages = error;
 DROP ROLE IF EXISTS regress_attack_32;
 SET client_min_messages = warning;
 CREATE EXTENSION pg_epsilon;
+SELECT dp.harden(apply => true);
 CREATE ROLE regress_attack_32;
 GRANT CREATE ON SCHEMA public TO regress_attack_32;
 \o

@@ -5,6 +5,7 @@
 \o /dev/null
 SET client_min_messages = warning;
 CREATE EXTENSION pg_epsilon;
+SELECT dp.harden(apply => true);
 CREATE ROLE fuzz_analyst LOGIN;
 CREATE TYPE mood AS ENUM ('sad', 'ok', 'happy');
 ALTER TYPE mood ADD VALUE 'glad' AFTER 'ok';
