@@ -181,7 +181,7 @@ class Audit:
     @staticmethod
     def connect():
         session = Session(DATABASE, ANALYST)
-        session.run("SET dp_test.noise = off; SET dp_test.trace = on; SET DateStyle = iso; SET TimeZone = 'Europe/Paris'; SET client_min_messages = error")
+        session.run("SET dp.repeats = off; SET dp_test.noise = off; SET dp_test.trace = on; SET DateStyle = iso; SET TimeZone = 'Europe/Paris'; SET client_min_messages = error")
         return session
 
     def batch(self, number):
