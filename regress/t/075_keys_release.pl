@@ -26,11 +26,13 @@ CREATE ROLE alice LOGIN;
 SELECT dp.grant_analyst('alice', 'hospital', 1);
 SQL
 
+my $asked = 0;
+
 sub ask
 {
 	my ($table) = @_;
 
-	return $node->safe_psql('postgres', "SELECT count(*) > -1e9 FROM $table", extra_params => [ '-U', 'alice' ]);
+	return $node->safe_psql('postgres', "SELECT count(*) > -1e9 FROM $table WHERE id > -1000 - $asked", extra_params => [ '-U', 'alice' ]);
 }
 
 sub accounts
@@ -38,7 +40,6 @@ sub accounts
 	return $node->safe_psql('postgres', 'SELECT sum(length(keys)) / 16 FROM dp_book.account_chunk');
 }
 
-my $asked = 0;
 for my $table (qw(middle large small middle large))
 {
 	is(ask($table), 't', "$table is answered");
