@@ -164,7 +164,8 @@ class Script:
         for _ in range(7):
             query = self.generator.query()
             name = self.rng.choice(list(STEPS))
-            if self.rng.random() < 0.1:
+            # a question that depends on an answer: only where u had no part in any before
+            if self.repeats and self.how != "delta" and self.rng.random() < 0.3:
                 query.sql = answer_in_where(self.s)
             settings = dict(query.settings)
             if name != "preview" and self.rng.random() < 0.2:
