@@ -1,6 +1,5 @@
 -- The book's SQL surface: who may call it, and that it is quiet without a book.
 CREATE EXTENSION pg_epsilon;
-SELECT count(*) > 0 AS hardened FROM dp.harden(apply => true);
 CREATE ROLE budget_steward IN ROLE dp_steward;
 CREATE ROLE budget_auditor IN ROLE dp_auditor;
 CREATE ROLE budget_analyst;
@@ -23,6 +22,9 @@ BEGIN;
 SELECT dp.create_dataset('hospital', 1, 1e-9, capacity => 1000);
 SELECT dp.set_limit('hospital', 1, 0.5);
 ROLLBACK;
+RESET SESSION AUTHORIZATION;
+SELECT count(*) > 0 AS hardened FROM dp.harden(apply => true);
+SET SESSION AUTHORIZATION budget_steward;
 SELECT dp.create_dataset('hospital', 1, 1e-9, capacity => 1000);
 SELECT dp.protect('patients', 'hospital', 'id');
 SELECT dp.create_dataset('clinic', 2, 0, accountant => 'pure', standard => 1, capacity => 1000);

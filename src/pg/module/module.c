@@ -41,10 +41,12 @@ plan_analyst(Query *parse, const char *query_string, int cursor_options, ParamLi
 {
 	PlannedStmt *result;
 	bool		generic;
-	bool		blanked = eps_rewrite_blank(parse);
 
 	if (!eps_rewrite_statement(parse, params, &generic))
 	{
+		/* not beside protected rows: analysis sees what was written */
+		bool		blanked = eps_rewrite_blank(parse);
+
 		result = plan_next(parse, query_string, cursor_options, params);
 		result->dependsOnRole = result->dependsOnRole || blanked;
 		return result;
