@@ -92,9 +92,13 @@ OBJS_PG = \
 	src/pg/budget/init.o \
 	src/pg/budget/key.o \
 	src/pg/budget/known.o \
+	src/pg/budget/left_out.o \
 	src/pg/budget/load.o \
+	src/pg/budget/merge.o \
+	src/pg/budget/owner_changes.o \
 	src/pg/budget/query.o \
 	src/pg/budget/quota.o \
+	src/pg/budget/rekey.o \
 	src/pg/budget/ring.o \
 	src/pg/budget/sql_audit.o \
 	src/pg/budget/sql_owner.o \
@@ -111,6 +115,7 @@ OBJS_PG = \
 	src/pg/exec/explain.o \
 	src/pg/exec/groups.o \
 	src/pg/exec/keyform.o \
+	src/pg/exec/left_out.o \
 	src/pg/exec/node.o \
 	src/pg/exec/numeric.o \
 	src/pg/exec/owner.o \

@@ -56,7 +56,6 @@ SELECT dp.create_dataset('d', 1, 1e-9, standard => 0);
 SELECT dp.create_dataset('d', 1, 1e-9, capacity => 999);
 SELECT dp.create_dataset('d', 1, 1e-9, capacity => 16777217);
 SELECT dp.create_dataset('d', 1, 1e-9, rows_per_owner => 0);
-SELECT dp.create_dataset('d', 1, 1e-9, new_owners => 'worst_case');
 SELECT dp.create_dataset('d', 1, 1e-9, new_owners => 'never');
 SELECT dp.create_dataset('', 1, 1e-9);
 
@@ -66,8 +65,11 @@ SELECT dp.create_dataset('hospital', 1, 1e-9);
 SELECT dp.create_dataset('half', 2, 1e-9, standard => 1, capacity => 1000, rows_per_owner => 10);
 SELECT dp.create_dataset('careless', 1, 1e-3, capacity => 1000);
 SELECT dp.create_dataset('pure', 1, 0, 'pure');
+SELECT dp.create_dataset('later', 1, 1e-9, new_owners => 'worst_case');
 SELECT dp.create_dataset('large', 20, 1e-9, confirm_large_epsilon => true);
 SELECT dp.create_dataset('too large', 7.5, 0, 'pure');
+-- not more than is customary, nor so much epsilon that it must be confirmed
+SELECT dp.create_dataset('just so', 10, 0.0005, capacity => 1000);
 SELECT dataset, accountant, epsilon, delta, standard, capacity, rows_per_owner, new_owners, owner_keys, created_by, closed_at
 FROM dp.datasets ORDER BY created_at;
 RESET ROLE;
@@ -84,6 +86,17 @@ SELECT name, delta_units, conversion_delta, cap_units + side_units = 2::numeric 
 FROM dp_book.dataset WHERE accountant = 'pure';
 -- rho of (1, 5e-10) is 0.0144076 (docs/privacy.md)
 SELECT round((cap_units + side_units) / 2::numeric ^ 60, 7) FROM dp_book.dataset WHERE name = 'hospital';
+
+-- Every epsilon is converted once, downward: published values of rho at epsilon and
+-- delta, met from below
+SELECT count(*), bool_and(dp._units(epsilon, delta) <= rho * 2 ^ 60 * (1 + 1e-12)) AS not_above,
+	   bool_and(dp._units(epsilon, delta) >= rho * 2 ^ 60 * (1 - 1e-9)) AS nor_far_below
+FROM (VALUES (0.1, 1e-5, 0.00043299372940180947), (0.1, 1e-6, 0.0003210476903457401), (0.1, 1e-9, 0.00017713844718502086), (0.1, 1e-12, 0.00012108933278432063),
+	(0.5, 1e-5, 0.008505530591181911), (0.5, 1e-6, 0.006641524356660502), (0.5, 1e-9, 0.003953191141217897), (0.5, 1e-12, 0.002793277347784374),
+	(1, 1e-5, 0.03055659519763956), (1, 1e-6, 0.024355970359538372), (1, 1e-9, 0.014973057673588523), (1, 1e-12, 0.010740116443099208),
+	(2, 1e-5, 0.10825636382305726), (2, 1e-6, 0.08815268837994626), (2, 1e-9, 0.056130501796519815), (2, 1e-12, 0.04095743656951571),
+	(4, 1e-5, 0.3731439827693287), (4, 1e-6, 0.3110649549408351), (4, 1e-9, 0.20631290922949075), (4, 1e-12, 0.15374113077269205),
+	(8, 1e-5, 1.229714525761431), (8, 1e-6, 1.052358004556989), (8, 1e-9, 0.7328332873824535), (8, 1e-12, 0.5610359054493199)) v(epsilon, delta, rho);
 
 -- Nobody else reads the book
 SELECT count(*) FROM information_schema.table_privileges WHERE table_schema = 'dp_book' AND grantee <> 'postgres'

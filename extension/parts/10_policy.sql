@@ -88,7 +88,9 @@ BEGIN
 		key_family "char" NOT NULL DEFAULT ''::"char",
 		created_at timestamptz NOT NULL,
 		created_by text NOT NULL,
-		closed_at timestamptz);
+		closed_at timestamptz,
+		worst_case_from timestamptz,
+		worst_case_by text);
 	COMMENT ON TABLE dp_book.dataset IS 'promises to owners';
 
 	CREATE TABLE dp_book.protected_relation (
@@ -290,13 +292,8 @@ BEGIN
 	IF rows_per_owner <= 0 THEN
 		RAISE EXCEPTION 'rows_per_owner must be at least 1' USING ERRCODE = 'PV010';
 	END IF;
-	IF new_owners = 'worst_case' THEN
-		RAISE EXCEPTION 'new_owners => ''worst_case'' is not offered by this version'
-			USING ERRCODE = 'PV010',
-				  DETAIL = 'An owner whose key appears later would have to start at the public worst case of all answers so far.',
-				  HINT = 'Use new_owners => ''zero'', and never renumber owners.';
-	ELSIF new_owners IS DISTINCT FROM 'zero' THEN
-		RAISE EXCEPTION 'new_owners must be "zero"' USING ERRCODE = 'PV010';
+	IF new_owners IS NULL OR new_owners NOT IN ('zero', 'worst_case') THEN
+		RAISE EXCEPTION 'new_owners must be "zero" or "worst_case"' USING ERRCODE = 'PV010';
 	END IF;
 
 	IF accountant = 'pure' THEN

@@ -76,9 +76,19 @@ BEGIN
 	WITH event AS (
 		SELECT d.created_at AS began, NULL::timestamptz AS ended, d.created_by AS set_by, NULL::text AS ended_by, d.dataset_id,
 			   'data set' AS action, d.name AS object,
-			   format('epsilon %s, delta %s, standard %s, accountant %s, capacity %s%s', d.epsilon, d.delta, d.standard,
-					  d.accountant, d.capacity, CASE WHEN d.epsilon > 10 THEN ', large epsilon confirmed' ELSE '' END) AS detail
+			   format('epsilon %s, delta %s, standard %s, accountant %s, capacity %s%s%s', d.epsilon, d.delta, d.standard,
+					  d.accountant, d.capacity,
+					  CASE WHEN d.new_owners = 'worst_case' AND d.worst_case_from IS NULL
+						   THEN ', new owners begin at the worst case' ELSE '' END, CASE WHEN d.epsilon > 10 THEN ', large epsilon confirmed' ELSE '' END) AS detail
 		FROM dp_book.dataset d
+		UNION ALL
+		SELECT d.worst_case_from, NULL, d.worst_case_by, NULL, d.dataset_id, 'new owners', d.name,
+			   'begin at the worst case of all answers so far'
+		FROM dp_book.dataset d WHERE d.worst_case_from IS NOT NULL
+		UNION ALL
+		SELECT r.at, NULL, r.set_by, NULL, r.dataset_id, 'owners renumbered', NULL,
+			   format('%s accounts carried over, %s merged', r.carried, r.merged)
+		FROM dp_book.renumbering r
 		UNION ALL
 		SELECT p.valid_from, p.valid_to, p.set_by, p.ended_by, p.dataset_id, p.state, p.relation::text,
 			   format('owner %s, rows_per_owner %s, groups_per_owner %s', p.owner_path,

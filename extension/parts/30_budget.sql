@@ -23,9 +23,11 @@ BEGIN
 		dataset_id integer NOT NULL,
 		first_account integer NOT NULL,
 		keys bytea NOT NULL,
+		start_units bigint NOT NULL,
+		start_delta_units bigint NOT NULL,
 		PRIMARY KEY (dataset_id, first_account));
 	COMMENT ON TABLE dp_book.account_chunk IS
-		'keyed hashes of owners, 16 bytes an account, in account order';
+		'keyed hashes of owners, 16 bytes an account, in account order, and what those owners began with';
 	-- keys are random bytes and bitmaps are dense already: compression finds nothing
 	ALTER TABLE dp_book.account_chunk ALTER COLUMN keys SET STORAGE EXTERNAL;
 
@@ -90,6 +92,30 @@ BEGIN
 		ended_by text);
 	COMMENT ON TABLE dp_book.consent IS 'what owners said of purposes, with history';
 	CREATE INDEX consent_owner ON dp_book.consent (dataset_id, owner_key, purpose_no) WHERE valid_to IS NULL;
+
+	CREATE TABLE dp_book.merge (
+		dataset_id integer NOT NULL,
+		merge_no bigint NOT NULL,
+		after_seq bigint NOT NULL,
+		from_account integer NOT NULL,
+		to_account integer NOT NULL,
+		units bigint NOT NULL,
+		delta_units bigint NOT NULL,
+		at timestamptz NOT NULL,
+		set_by text NOT NULL,
+		PRIMARY KEY (dataset_id, from_account),
+		UNIQUE (dataset_id, merge_no));
+	COMMENT ON TABLE dp_book.merge IS
+		'accounts of one person: what the second took over when the first was merged into it, after which entry';
+
+	CREATE TABLE dp_book.renumbering (
+		dataset_id integer NOT NULL,
+		at timestamptz NOT NULL,
+		set_by text NOT NULL,
+		carried bigint NOT NULL,
+		merged bigint NOT NULL);
+	COMMENT ON TABLE dp_book.renumbering IS
+		'when owners were given other keys, and how many accounts went along';
 END
 $$;
 COMMENT ON FUNCTION dp._make_ledger_book() IS 'internal: makes the ledger''s tables in schema dp_book';
@@ -187,7 +213,7 @@ BEGIN
 			   dp._ladder_units(e.level) / power(2::float8, 60),
 			   dp._ladder_units(e.delta_level) / power(2::float8, 60), e.kind, e.repeat_of
 		FROM dp_book.entry e LEFT JOIN dp_book.dataset d ON d.dataset_id = e.dataset_id
-		WHERE e.kind IN ('release', 'repeat')
+		WHERE e.kind IN ('release', 'repeat', 'left out')
 		ORDER BY e.seq;
 END
 $$;

@@ -103,7 +103,7 @@ is($node->safe_psql('postgres', "SELECT dp.set_limit('hospital', 7, 0.5)"), '', 
 $node->safe_psql('postgres', <<'SQL');
 CREATE TABLE kept_chunk AS SELECT * FROM dp_book.account_chunk;
 DELETE FROM dp_book.account_chunk;
-INSERT INTO dp_book.account_chunk SELECT dataset_id, first_account + 1, keys FROM kept_chunk;
+INSERT INTO dp_book.account_chunk SELECT dataset_id, first_account + 1, keys, 0, 0 FROM kept_chunk;
 SQL
 $node->restart;
 fails_with($node, 'postgres', 'SELECT dp.set_limit(\'hospital\', 7, 0.5)', qr/PV012.*is damaged/s, 'a hole in the accounts opens nothing');

@@ -127,6 +127,7 @@ eps_budget_open(int32 dataset_id)
 				(errcode(EPS_ERRCODE_BOOK),
 				 errmsg("data set \"%s\" has no book yet", dataset->name),
 				 errhint("Commit the transaction that creates it first.")));
+	book->worst_case_start = dataset->worst_case_start;
 	eps_budget_writer_ensure(writer);
 	return book;
 }
@@ -261,6 +262,7 @@ eps_budget_reserve(EpsBook *book, const EpsAdmission *admission,
 	}
 	head_words = eps_budget_text_words(&message, text);
 	default_consent = eps_policy_default_consent(book->dataset_id);
+	book->worst_case_start = eps_policy_dataset(book->dataset_id)->worst_case_start;
 	fill_ladder(&ladder, admission);
 	check_candidates(book, &ladder, candidates);
 

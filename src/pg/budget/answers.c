@@ -264,7 +264,11 @@ eps_budget_store_answer(EpsBook *book, const uint8 key[EPS_ANSWER_KEY_LEN], int6
 	message.ncharges = (message.answer_len + sizeof(uint64) - 1) / sizeof(uint64);
 	head_words = eps_budget_text_words(&message, no_text);
 
-	eps_budget_enter(book, head_words + message.ncharges);
+	if (!eps_budget_enter_unless_held(book, head_words + message.ncharges))
+	{
+		pfree(sealed);
+		return;
+	}
 	eps_budget_ring_put(book, book->region->head + head_words, sealed, message.answer_len);
 	eps_budget_publish(book, &message, no_text);
 	LWLockRelease(EPS_REGION_LOCK(book->region));

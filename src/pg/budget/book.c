@@ -20,15 +20,15 @@
 
 EpsBookControl *eps_budget_control = NULL;
 
-/* The most that an account takes: key, account, four directory slots, one and a
- * half of the cache of look-ups, a ring word. */
+/* The most that an account takes: key, account, merged into, four directory slots,
+ * one and a half of the cache of look-ups, a ring word. */
 #define BYTES_PER_ACCOUNT \
-	(sizeof(EpsOwnerKey) + sizeof(EpsAccount) + 4 * sizeof(uint64) + \
+	(sizeof(EpsOwnerKey) + sizeof(EpsAccount) + sizeof(uint32) + 4 * sizeof(uint64) + \
 	 sizeof(EpsKnownAccount) * 3 / 2 + sizeof(uint64))
 #define RING_EXTRA_BYTES	(Max(EPS_BOOK_MAX_TEXT, EPS_ANSWER_MAX_BYTES) + sizeof(EpsMessage))
 #define RING_EXTRA_WORDS	(RING_EXTRA_BYTES / sizeof(uint64) + 64)
 #define REGION_EXTRA_BYTES \
-	(RING_EXTRA_WORDS * sizeof(uint64) + EPS_KNOWN_STEPS * sizeof(EpsKnownAccount) + 8 * PG_CACHE_LINE_SIZE)
+	(RING_EXTRA_WORDS * sizeof(uint64) + EPS_KNOWN_STEPS * sizeof(EpsKnownAccount) + 9 * PG_CACHE_LINE_SIZE)
 
 static uint32
 ticket_count(void)
@@ -77,6 +77,7 @@ init_control(EpsBookControl *c)
 		SpinLockInit(&c->writer[i].mutex);
 		ConditionVariableInit(&c->writer[i].answered);
 		pg_atomic_init_u32(&c->region[i].naccounts, 0);
+		pg_atomic_init_u32(&c->region[i].nmerged, 0);
 	}
 }
 
@@ -116,6 +117,7 @@ static Size
 region_bytes(uint32 capacity)
 {
 	return CACHELINEALIGN((Size) capacity * (sizeof(EpsOwnerKey) + sizeof(EpsAccount)))
+		+ CACHELINEALIGN((Size) capacity * sizeof(uint32))
 		+ CACHELINEALIGN(slots_for(capacity) * sizeof(uint64))
 		+ known_bytes(capacity)
 		+ CACHELINEALIGN(((Size) capacity + RING_EXTRA_WORDS) * sizeof(uint64));
@@ -132,11 +134,14 @@ eps_budget_view(EpsBook *book, EpsRegion *region, EpsWriter *writer)
 	book->generation = region->generation;
 	book->dataset_id = region->dataset_id;
 	book->capacity = region->capacity;
+	book->worst_case_start = false;
 	book->slot_mask = region->slot_mask;
 	book->ring_words = region->ring_words;
 	book->accounts = (EpsAccount *) at;
 	book->keys = (EpsOwnerKey *) (book->accounts + region->capacity);
 	at += CACHELINEALIGN((Size) region->capacity * (sizeof(EpsOwnerKey) + sizeof(EpsAccount)));
+	book->merged = (pg_atomic_uint32 *) at;
+	at += CACHELINEALIGN((Size) region->capacity * sizeof(uint32));
 	book->slots = (pg_atomic_uint64 *) at;
 	at += CACHELINEALIGN((region->slot_mask + 1) * sizeof(uint64));
 	book->known = (EpsKnownAccount *) at;
@@ -189,6 +194,7 @@ release_region(EpsRegion *region)
 	region->state = EPS_REGION_FREE;
 	region->size = 0;
 	region->generation = 0;
+	region->held_by = 0;
 	eps_base_wipe(region->owner_secret, sizeof(region->owner_secret));
 }
 
@@ -223,6 +229,11 @@ reset_region(EpsRegion *r, const EpsDataset *dataset)
 	r->delta_units = dataset->delta_units;
 	r->standard_units = Min(dataset->standard_units, dataset->cap_units);
 	pg_atomic_write_u32(&r->naccounts, 0);
+	pg_atomic_write_u32(&r->nmerged, 0);
+	r->held_by = 0;
+	r->admitted_units = 0;
+	r->admitted_delta_units = 0;
+	r->side_units = 0;
 	r->next_expiry = DT_NOEND;
 	r->consent_version = 0;
 	r->head = 0;
@@ -248,6 +259,8 @@ eps_budget_region_make(Oid database, const EpsDataset *dataset)
 
 	LWLockAcquire(EPS_BOOK_LOCK, LW_EXCLUSIVE);
 	r = claim_region(database, dataset->id);
+	if (r->state == EPS_REGION_FREE)
+		r->renumbered_by = 0;
 	r->database = database;
 	r->dataset_id = dataset->id;
 	r->size = 0;
@@ -264,6 +277,7 @@ eps_budget_region_make(Oid database, const EpsDataset *dataset)
 		eps_budget_view(&view, r, NULL);
 		memset(view.slots, 0, (view.slot_mask + 1) * sizeof(uint64));
 		memset(view.known, 0, known_bytes(r->capacity));
+		memset(view.merged, 0, (Size) view.capacity * sizeof(uint32));
 	}
 	return r;
 }

@@ -22,6 +22,7 @@
 
 #include "datatype/timestamp.h"
 #include "port/atomics.h"
+#include "utils/snapshot.h"
 
 extern void eps_budget_init(void);	/* settings, shared memory, hooks; from _PG_init */
 
@@ -103,6 +104,19 @@ eps_budget_known_find(const EpsKnown *known, uint64 hash)
 /* Number of accounts that a book may hold (public) */
 extern uint32 eps_budget_capacity(const EpsBook *book);
 
+/*
+ * Keys that were merged (rule 18).  Where a book has any, whoever puts rows in
+ * order by owner must do it by the canonical account key: the key of the account
+ * that all keys of one person share.  A key merged after it was looked up takes
+ * no part in that answer: its own account admits nothing any more.
+ */
+extern bool eps_budget_has_merged(const EpsBook *book);
+extern void eps_budget_canonical_key(const EpsBook *book, EpsOwnerKey *key);
+
+/* ERROR PV012 where rows are to be read as they stood before owners were
+ * renumbered: their keys no longer mean the accounts of this book. */
+extern void eps_budget_check_snapshot(const EpsBook *book, Snapshot snapshot);
+
 /* --- quota (rule 20) ----------------------------------------------------- */
 
 typedef struct EpsQuotaClaim
@@ -112,6 +126,7 @@ typedef struct EpsQuotaClaim
 	uint64		quota_units;	/* EpsGrant.quota_units */
 	uint64		units;			/* worst case of the release */
 	uint64		delta_units;
+	bool		side;			/* paid from what is set aside (rule 23), not from owners' limits */
 } EpsQuotaClaim;
 
 /* Books all claims of a statement, or none: ERROR PV003. Never returned. */
@@ -227,5 +242,36 @@ extern int64 eps_budget_repeat(EpsBook *book, const EpsAdmission *admission, int
 
 /* Answers given again to a role. */
 extern uint64 eps_budget_repeats(int32 dataset_id, Oid role);
+
+/* --- owners who were left out (rule 23) ------------------------------------ */
+
+/* The worst cases of all answers, against what a standard owner may spend: all
+ * public. */
+typedef struct EpsPublicTotals
+{
+	uint64		units;
+	uint64		delta_units;
+	uint64		standard_units;
+	uint64		standard_delta_units;
+	uint64		side_units;		/* spent of what is set aside */
+	uint64		side_limit;
+} EpsPublicTotals;
+
+extern void eps_budget_public_totals(EpsPublicTotals *out, int32 dataset_id);
+
+typedef struct EpsLeftOut
+{
+	uint64		fits;			/* owners whose budget would bear such an answer */
+	uint64		left_out;		/* owners whose budget would not */
+} EpsLeftOut;
+
+/*
+ * Counts consenting owners by whether a charge of `question` units would fit,
+ * and books the admission's worst level against what is set aside.  Returns when
+ * that is on disk; nothing of the counts MUST leave but with noise of that price.
+ * ERROR PV003 when what is set aside is used up.
+ */
+extern void eps_budget_count_left_out(EpsLeftOut *out, EpsBook *book, const EpsAdmission *admission,
+									  uint64 question);
 
 #endif							/* EPS_PG_BUDGET_H */

@@ -5,9 +5,9 @@
  *
  * Who may touch what:
  * - region table, writer table, arena: book lock;
- * - accounts, directory, cache of look-ups, messages not yet published,
- *	 next_expiry: the region's admission lock (look-ups read directory and cache
- *	 without it: they only grow);
+ * - accounts, directory, cache of look-ups, merged keys, messages not yet published,
+ *	 next_expiry, sums of worst cases: the region's admission lock (look-ups read
+ *	 directory, cache and merged keys without it: they only grow);
  * - head and tail of a ring, orders, sequence numbers, tickets: the mutex of the
  *	 database's writer slot;
  * - quotas: quota lock.
@@ -20,6 +20,7 @@
 #include "access/htup.h"
 #include "access/tupdesc.h"
 #include "datatype/timestamp.h"
+#include "fmgr.h"
 #include "port/atomics.h"
 #include "storage/condition_variable.h"
 #include "storage/latch.h"
@@ -96,6 +97,12 @@ typedef struct EpsRegion
 	uint8		owner_secret[16];
 
 	pg_atomic_uint32 naccounts;
+	pg_atomic_uint32 nmerged;	/* accounts that were merged into others */
+	pid_t		held_by;		/* who renumbers owners; 0: nobody */
+	uint64		renumbered_by;	/* the transaction that last did, whole number; 0: none */
+	uint64		admitted_units; /* worst cases of all releases that were published */
+	uint64		admitted_delta_units;
+	uint64		side_units;		/* spent of what is set aside (rule 23) */
 	TimestampTz next_expiry;	/* of the consent that ends next */
 	uint64		consent_version;	/* changes with every change of consent */
 
@@ -106,7 +113,7 @@ typedef struct EpsRegion
 	uint32		stored_accounts;	/* of which account_chunk rows are on disk; writer only */
 
 	int			nquotas;
-	uint64		total_units;	/* worst cases of all releases */
+	uint64		total_units;	/* worst cases of all releases, those begun included */
 	uint64		total_delta_units;
 	EpsQuota	quota[EPS_BOOK_MAX_QUOTAS];
 } EpsRegion;
@@ -183,6 +190,7 @@ extern EpsWriter *eps_budget_writer_slot(Oid database, bool make);
 extern void eps_budget_forget_database(Oid database);
 extern uint32 eps_budget_find_account(const EpsBook *book, const EpsOwnerKey *key);
 extern uint32 eps_budget_enrol(const EpsBook *book, const EpsOwnerKey *key);
+extern uint32 eps_budget_account_of_owner(const EpsBook *book, uint32 account);
 
 /* --- messages to the writer --------------------------------------------------- */
 
@@ -192,7 +200,9 @@ typedef enum EpsMessageKind
 	EPS_MESSAGE_REPEAT,
 	EPS_MESSAGE_ANSWER,
 	EPS_MESSAGE_LIMIT,
-	EPS_MESSAGE_CONSENT
+	EPS_MESSAGE_CONSENT,
+	EPS_MESSAGE_MERGE,
+	EPS_MESSAGE_LEFT_OUT		/* an answer about owners who were left out */
 } EpsMessageKind;
 
 #define EPS_NO_TEXT ((uint32) 0xFFFFFFFF)
@@ -215,6 +225,7 @@ typedef struct EpsMessage
 	uint64		words;			/* of the whole message */
 	uint64		order;
 	int64		seq;			/* 0: no entry */
+	int64		after_seq;		/* newest entry before this message */
 	TimestampTz at;
 	int32		kind;
 	int32		procno;			/* who waits */
@@ -227,7 +238,12 @@ typedef struct EpsMessage
 	int32		has_answer_key;
 	uint32		text_len[EPS_NTEXTS];
 	EpsOwnerKey key;			/* of limit and consent */
-	uint64		units;
+	uint64		units;			/* a limit; what a merge adds */
+	uint64		delta_units;
+	uint64		start_units;	/* what owners begin with who are enrolled by this message */
+	uint64		start_delta_units;
+	uint32		from_account;	/* of a merge */
+	uint32		to_account;
 	TimestampTz until;
 	int32		purpose;
 	int32		granted;
@@ -244,10 +260,12 @@ struct EpsBook
 	uint64		generation;
 	int32		dataset_id;
 	uint32		capacity;
+	bool		worst_case_start;	/* new owners begin at the worst case of all answers */
 	uint64		slot_mask;
 	uint64		ring_words;
 	EpsOwnerKey *keys;
 	EpsAccount *accounts;
+	pg_atomic_uint32 *merged;	/* account + 1 that an account was merged into; 0 = none */
 	pg_atomic_uint64 *slots;	/* tag << 32 | account + 1; 0 = empty */
 	EpsKnownAccount *known;
 	uint64	   *ring;
@@ -269,7 +287,7 @@ StaticAssertDecl(sizeof(EpsMessage) % sizeof(uint64) == 0, "messages are whole w
 static inline bool
 eps_budget_is_entry(int32 kind)
 {
-	return kind == EPS_MESSAGE_RELEASE || kind == EPS_MESSAGE_REPEAT;
+	return kind == EPS_MESSAGE_RELEASE || kind == EPS_MESSAGE_REPEAT || kind == EPS_MESSAGE_LEFT_OUT;
 }
 
 /* ring.c */
@@ -288,7 +306,9 @@ eps_budget_ring_index(const EpsBook *book, uint64 position)
 }
 
 /* wait.c */
+extern void eps_budget_raise_held(void);
 extern void eps_budget_enter(const EpsBook *book, uint64 words);
+extern bool eps_budget_enter_unless_held(const EpsBook *book, uint64 words);
 extern void eps_budget_wait_booked(const EpsBook *book, const EpsMessage *message);
 
 /* start.c */
@@ -314,7 +334,25 @@ typedef struct EpsConsentRow
 	TimestampTz until;
 } EpsConsentRow;
 
-extern bool eps_budget_fold(int32 dataset_id, EpsAccount *accounts, uint32 naccounts, int64 *bad_seq);
+typedef struct EpsMerge
+{
+	int64		after_seq;
+	uint32		from_account;
+	uint32		to_account;
+	uint64		units;
+	uint64		delta_units;
+} EpsMerge;
+
+/* What a fold of the ledger's tables found beside the accounts' totals. */
+typedef struct EpsFold
+{
+	int64		bad_seq;		/* a malformed charge's entry */
+	uint32		nmerges;
+	EpsMerge   *merges;			/* in order */
+	uint32		short_merges;	/* that add less than rule 18 wants */
+} EpsFold;
+
+extern bool eps_budget_fold(EpsFold *fold, int32 dataset_id, bool pure, EpsAccount *accounts, uint32 naccounts);
 extern bool eps_budget_load_limits(const EpsBook *book);
 extern bool eps_budget_load_quotas(const EpsBook *book);
 extern bool eps_budget_read_consents(const EpsBook *book, bool only_ending, EpsConsentRow **rows, Size *nrows);
@@ -328,7 +366,17 @@ extern uint32 eps_budget_read_chunks(int32 dataset_id, uint32 capacity,
 
 /* commit.c */
 extern void eps_budget_store_message(const EpsBook *book, const EpsMessage *message, uint64 at);
-extern void eps_budget_store_accounts(const EpsBook *book, uint32 from, uint32 to);
+extern void eps_budget_store_accounts(const EpsBook *book, uint32 from, uint32 to, const EpsMessage *by);
+extern void eps_budget_store_merge(const EpsBook *book, const EpsMessage *message, const EpsOwnerKey *from,
+								   const EpsOwnerKey *to, const char *set_by);
+
+/* merge.c */
+extern void eps_budget_merge_units(EpsMessage *message, const EpsBook *book, const EpsAccount *from,
+								   const EpsAccount *to, bool pure);
+extern void eps_budget_retire(const EpsBook *book, uint32 from, uint32 to);
+
+/* rekey.c */
+extern void eps_budget_rekey_init(void);
 
 /* bitmap.c */
 typedef void (*EpsBitmapVisit) (void *context, uint32 first, uint32 last);
@@ -346,8 +394,11 @@ extern bool eps_budget_secret_open(uint8 owner_secret[16], const bytea *wrapped,
 								   int32 dataset_id, const char *name);
 
 /* quota.c; quota lock held, or the region is still loading */
-extern void eps_budget_quota_add(EpsRegion *region, Oid role, uint64 units, uint64 delta_units);
+extern void eps_budget_quota_add(EpsRegion *region, Oid role, uint64 units, uint64 delta_units, bool side);
 extern void eps_budget_quota_repeats(EpsRegion *region, Oid role, uint64 n);
+
+/* What is set aside of a standard owner's limit for answers about owners who were left out: 5 of 95 parts. */
+#define EPS_SIDE_SHARE 19
 
 /* settings, init.c */
 extern int	eps_budget_max_owners;
@@ -356,7 +407,10 @@ extern int	eps_budget_max_answers;
 extern char *eps_budget_key_file;
 extern char *eps_budget_key_command;
 
-/* sql_owner.c, for sql_audit.c */
+/* sql_owner.c, for other SQL functions */
+extern void eps_budget_finish_change(EpsBook *book, EpsMessage *message, const char *const text[EPS_NTEXTS]);
+extern uint64 eps_budget_describe_change(EpsMessage *message, const char *text[EPS_NTEXTS], EpsMessageKind kind);
+extern void eps_budget_check_not_null(FunctionCallInfo fcinfo, int nargs);
 extern const EpsDataset *eps_budget_dataset_argument(const char *name);
 extern void eps_budget_owner_argument(EpsOwnerKey *out, const EpsBook *book, EpsKeyFamily family,
 									  Oid type, Datum owner);

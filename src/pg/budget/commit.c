@@ -26,6 +26,9 @@ typedef enum Statement
 	INSERT_CONSENT,
 	INSERT_ANSWER,
 	EVICT_ANSWERS,
+	MERGE_LIMITS,
+	MERGE_CONSENTS,
+	INSERT_MERGE,
 	NSTATEMENTS
 } Statement;
 
@@ -48,8 +51,9 @@ static const StatementText statements[NSTATEMENTS] = {
 		4, {INT8OID, INT2OID, INT2OID, BYTEAOID}
 	},
 	[INSERT_CHUNK] = {
-		"INSERT INTO dp_book.account_chunk (dataset_id, first_account, keys) VALUES ($1, $2, $3)",
-		3, {INT4OID, INT4OID, BYTEAOID}
+		"INSERT INTO dp_book.account_chunk (dataset_id, first_account, keys, start_units, start_delta_units) "
+		"VALUES ($1, $2, $3, $4, $5)",
+		5, {INT4OID, INT4OID, BYTEAOID, INT8OID, INT8OID}
 	},
 	[END_LIMIT] = {
 		"UPDATE dp_book.owner_limit SET valid_to = $3, ended_by = $4 "
@@ -85,6 +89,43 @@ static const StatementText statements[NSTATEMENTS] = {
 		"(SELECT a.seq FROM dp_book.answer a WHERE a.dataset_id OPERATOR(pg_catalog.=) $1 "
 		"ORDER BY a.seq DESC OFFSET $2 LIMIT 1)",
 		2, {INT4OID, INT8OID}
+	},
+
+	/*
+	 * Of two keys of one person, $2 and $5: the lower limit, and of a purpose on
+	 * which both spoke, a refusal before a grant, the grant that ends first, the
+	 * refusal that ends last.  A grant that has ended is a refusal; a refusal that
+	 * has ended is as if nothing had been said.
+	 */
+	[MERGE_LIMITS] = {
+		"WITH old AS (UPDATE dp_book.owner_limit SET valid_to = $3, ended_by = $4 "
+		"WHERE dataset_id OPERATOR(pg_catalog.=) $1 AND (owner_key OPERATOR(pg_catalog.=) $2 "
+		"OR owner_key OPERATOR(pg_catalog.=) $5) AND valid_to IS NULL RETURNING units) "
+		"INSERT INTO dp_book.owner_limit (dataset_id, owner_key, valid_from, set_by, units) "
+		"SELECT $1, $5, $3, $4, least(min(units), CASE WHEN count(*) OPERATOR(pg_catalog.<) 2 THEN "
+		"(SELECT standard_units FROM dp_book.dataset WHERE dataset_id OPERATOR(pg_catalog.=) $1) END) FROM old HAVING count(*) OPERATOR(pg_catalog.>) 0",
+		5, {INT4OID, BYTEAOID, TIMESTAMPTZOID, TEXTOID, BYTEAOID}
+	},
+	[MERGE_CONSENTS] = {
+		"WITH old AS (UPDATE dp_book.consent SET valid_to = $3, ended_by = $4 "
+		"WHERE dataset_id OPERATOR(pg_catalog.=) $1 AND (owner_key OPERATOR(pg_catalog.=) $2 "
+		"OR owner_key OPERATOR(pg_catalog.=) $5) AND valid_to IS NULL "
+		"RETURNING purpose_no, granted, coalesce(until, 'infinity') AS until), "
+		"said AS (SELECT purpose_no, granted AND until OPERATOR(pg_catalog.>) $3 AS granted, "
+		"CASE WHEN granted AND until OPERATOR(pg_catalog.<=) $3 THEN 'infinity' ELSE until END AS until FROM old "
+		"WHERE granted OR until OPERATOR(pg_catalog.>) $3), "
+		"both_said AS (SELECT purpose_no, bool_and(granted) AS granted, "
+		"CASE WHEN bool_and(granted) THEN min(until) WHEN bool_or(granted) THEN 'infinity' ELSE max(until) END AS until "
+		"FROM said GROUP BY purpose_no) "
+		"INSERT INTO dp_book.consent (dataset_id, owner_key, valid_from, set_by, purpose_no, granted, until) "
+		"SELECT $1, $5, $3, $4, purpose_no, granted, CASE WHEN isfinite(until) THEN until END FROM both_said",
+		5, {INT4OID, BYTEAOID, TIMESTAMPTZOID, TEXTOID, BYTEAOID}
+	},
+	[INSERT_MERGE] = {
+		"INSERT INTO dp_book.merge (dataset_id, merge_no, after_seq, from_account, to_account, units, delta_units, at, set_by) "
+		"SELECT $1, coalesce(max(merge_no), 0) OPERATOR(pg_catalog.+) 1, $2, $3, $4, $5, $6, $7, $8 FROM dp_book.merge "
+		"WHERE dataset_id OPERATOR(pg_catalog.=) $1 ON CONFLICT (dataset_id, from_account) DO NOTHING",
+		8, {INT4OID, INT8OID, INT4OID, INT4OID, INT8OID, INT8OID, TIMESTAMPTZOID, TEXTOID}
 	}
 };
 
@@ -124,17 +165,26 @@ bytes_datum(const void *bytes, Size len)
 	return PointerGetDatum(out);
 }
 
+/* More than a bigint holds is more than anybody may spend. */
+static Datum
+units_datum(uint64 units)
+{
+	return Int64GetDatum((int64) Min(units, (uint64) PG_INT64_MAX));
+}
+
 /* --- accounts ------------------------------------------------------------------------ */
 
-/* Keys of accounts [from, to). They were published before, and never change. */
+/* Keys of accounts [from, to), which began as the message says.  They were
+ * published before. */
 void
-eps_budget_store_accounts(const EpsBook *book, uint32 from, uint32 to)
+eps_budget_store_accounts(const EpsBook *book, uint32 from, uint32 to, const EpsMessage *by)
 {
 	while (from < to)
 	{
 		uint32		n = Min(to - from, CHUNK_ACCOUNTS);
-		Datum		values[3] = {Int32GetDatum(book->dataset_id), Int32GetDatum((int32) from),
-			bytes_datum(&book->keys[from], (Size) n * sizeof(EpsOwnerKey))};
+		Datum		values[5] = {Int32GetDatum(book->dataset_id), Int32GetDatum((int32) from),
+			bytes_datum(&book->keys[from], (Size) n * sizeof(EpsOwnerKey)),
+			units_datum(by->start_units), units_datum(by->start_delta_units)};
 
 		run(INSERT_CHUNK, values, NULL, SPI_OK_INSERT);
 		pfree(DatumGetPointer(values[2]));
@@ -143,6 +193,20 @@ eps_budget_store_accounts(const EpsBook *book, uint32 from, uint32 to)
 }
 
 /* --- a release ----------------------------------------------------------------------- */
+
+static const char *
+kind_text(const EpsMessage *message)
+{
+	switch ((EpsMessageKind) message->kind)
+	{
+		case EPS_MESSAGE_REPEAT:
+			return "repeat";
+		case EPS_MESSAGE_LEFT_OUT:
+			return "left out";
+		default:
+			return "release";
+	}
+}
 
 static void
 store_entry(const EpsMessage *message, int32 dataset_id, char *const text[EPS_NTEXTS])
@@ -155,7 +219,7 @@ store_entry(const EpsMessage *message, int32 dataset_id, char *const text[EPS_NT
 		text_datum(text[EPS_TEXT_ROLE], &nulls[4]), text_datum(text[EPS_TEXT_PURPOSE], &nulls[5]),
 		text_datum(text[EPS_TEXT_STATEMENT], &nulls[6]), text_datum(text[EPS_TEXT_MECHANISM], &nulls[7]),
 		Int16GetDatum((int16) message->level), Int16GetDatum((int16) message->delta_level),
-		CStringGetTextDatum(repeat ? "repeat" : "release"),
+		CStringGetTextDatum(kind_text(message)),
 		bytes_datum(message->answer_key, EPS_ANSWER_KEY_LEN), Int64GetDatum(message->answer_seq)
 	};
 
@@ -299,6 +363,23 @@ store_answer(const EpsBook *book, const EpsMessage *message, uint64 at)
 	run(EVICT_ANSWERS, room, NULL, SPI_OK_DELETE);
 }
 
+/* One person's limits and consents under two keys become those of the second,
+ * and what the first has spent is counted. */
+void
+eps_budget_store_merge(const EpsBook *book, const EpsMessage *message, const EpsOwnerKey *from,
+					   const EpsOwnerKey *to, const char *set_by)
+{
+	Datum		both[5] = {Int32GetDatum(book->dataset_id), bytes_datum(from, sizeof(*from)),
+		TimestampTzGetDatum(message->at), CStringGetTextDatum(set_by), bytes_datum(to, sizeof(*to))};
+	Datum		values[8] = {Int32GetDatum(book->dataset_id), Int64GetDatum(message->after_seq),
+		Int32GetDatum((int32) message->from_account), Int32GetDatum((int32) message->to_account),
+		units_datum(message->units), units_datum(message->delta_units), both[2], both[3]};
+
+	run(MERGE_LIMITS, both, NULL, SPI_OK_INSERT);
+	run(MERGE_CONSENTS, both, NULL, SPI_OK_INSERT);
+	run(INSERT_MERGE, values, NULL, SPI_OK_INSERT);
+}
+
 /* Stores the message that stands at `at` of the ring. SPI connected. */
 void
 eps_budget_store_message(const EpsBook *book, const EpsMessage *message, uint64 at)
@@ -324,6 +405,13 @@ eps_budget_store_message(const EpsBook *book, const EpsMessage *message, uint64 
 			break;
 		case EPS_MESSAGE_CONSENT:
 			store_consent(book, message, text[EPS_TEXT_ROLE]);
+			break;
+		case EPS_MESSAGE_MERGE:
+			eps_budget_store_merge(book, message, &book->keys[message->from_account],
+								   &book->keys[message->to_account], text[EPS_TEXT_ROLE]);
+			break;
+		case EPS_MESSAGE_LEFT_OUT:
+			store_entry(message, book->dataset_id, text);
 			break;
 	}
 	MemoryContextSwitchTo(old);

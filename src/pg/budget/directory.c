@@ -79,6 +79,11 @@ eps_budget_enrol(const EpsBook *book, const EpsOwnerKey *key)
 	book->keys[next] = *key;
 	memset(&book->accounts[next], 0, sizeof(EpsAccount));
 	book->accounts[next].limit = book->region->standard_units;
+	if (book->worst_case_start)
+	{
+		book->accounts[next].spent = book->region->admitted_units;
+		book->accounts[next].spent_delta = book->region->admitted_delta_units;
+	}
 	pg_write_barrier();
 	pg_atomic_write_u64(&book->slots[position], slot_value(key, next));
 	pg_atomic_write_u32(&book->region->naccounts, next + 1);

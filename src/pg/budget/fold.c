@@ -65,27 +65,33 @@ eps_budget_read_chunks(int32 dataset_id, uint32 capacity,
 
 /* --- charges -------------------------------------------------------------------- */
 
-typedef struct Fold
+typedef struct Folding
 {
+	EpsFold    *result;
 	EpsAccount *accounts;
 	uint32		naccounts;
+	bool		pure;
 	uint64		rho;			/* of the charge at hand */
 	uint64		delta;
 	int64		seq;
-} Fold;
+	uint32		next_merge;
+	uint32		merge_room;
+} Folding;
+
+static void
+add_to_account(EpsAccount *a, uint64 units, uint64 delta_units)
+{
+	a->spent = eps_base_add_sat_u64(a->spent, units);
+	a->spent_delta = eps_base_add_sat_u64(a->spent_delta, delta_units);
+}
 
 static void
 fold_range(void *context, uint32 first, uint32 last)
 {
-	Fold	   *fold = context;
+	Folding    *f = context;
 
 	for (uint32 account = first; account <= last; account++)
-	{
-		EpsAccount *a = &fold->accounts[account];
-
-		a->spent = eps_base_add_sat_u64(a->spent, fold->rho);
-		a->spent_delta = eps_base_add_sat_u64(a->spent_delta, fold->delta);
-	}
+		add_to_account(&f->accounts[account], f->rho, f->delta);
 }
 
 static bool
@@ -97,34 +103,104 @@ level_units(uint64 *units, int16 level)
 	return true;
 }
 
+/* Merges that happened before this entry: what they add is checked against the
+ * totals of that time. */
+static void
+fold_merges(Folding *f, int64 before_seq)
+{
+	while (f->next_merge < f->result->nmerges && f->result->merges[f->next_merge].after_seq < before_seq)
+	{
+		const EpsMerge *m = &f->result->merges[f->next_merge++];
+		const EpsAccount *from = &f->accounts[m->from_account];
+		EpsAccount *to = &f->accounts[m->to_account];
+		uint64		wanted = eps_accountant_merge_rho(from->spent, to->spent, f->pure);
+
+		add_to_account(to, m->units, m->delta_units);
+		if (to->spent < Min(wanted, (uint64) PG_INT64_MAX))
+			f->result->short_merges++;
+	}
+}
+
 static bool
 fold_charge(void *context, HeapTuple row, TupleDesc desc)
 {
-	Fold	   *fold = context;
+	Folding    *f = context;
 	bytea	   *owners = DatumGetByteaPP(eps_budget_column(row, desc, 4));
 
-	fold->seq = DatumGetInt64(eps_budget_column(row, desc, 1));
-	return level_units(&fold->rho, DatumGetInt16(eps_budget_column(row, desc, 2)))
-		&& level_units(&fold->delta, DatumGetInt16(eps_budget_column(row, desc, 3)))
+	f->seq = DatumGetInt64(eps_budget_column(row, desc, 1));
+	fold_merges(f, f->seq);
+	return level_units(&f->rho, DatumGetInt16(eps_budget_column(row, desc, 2)))
+		&& level_units(&f->delta, DatumGetInt16(eps_budget_column(row, desc, 3)))
 		&& eps_budget_bitmap_read((const uint8 *) VARDATA_ANY(owners), VARSIZE_ANY_EXHDR(owners),
-								  fold->naccounts, fold_range, fold);
+								  f->naccounts, fold_range, f);
 }
 
-/* Adds every charge of a data set to accounts[]. False, with the entry's number,
- * where a charge is malformed. */
-bool
-eps_budget_fold(int32 dataset_id, EpsAccount *accounts, uint32 naccounts, int64 *bad_seq)
+/* What the owners of a chunk began with. */
+static bool
+fold_start(void *context, HeapTuple row, TupleDesc desc)
 {
-	Fold		fold = {.accounts = accounts,.naccounts = naccounts};
-	Datum		values[1] = {Int32GetDatum(dataset_id)};
+	Folding    *f = context;
+	int64		first = DatumGetInt32(eps_budget_column(row, desc, 1));
+	int64		n = DatumGetInt64(eps_budget_column(row, desc, 2));
 
-	if (eps_budget_each_row("SELECT c.seq, c.level, c.delta_level, c.owners "
-							"FROM dp_book.entry e JOIN dp_book.charge c ON c.seq OPERATOR(pg_catalog.=) e.seq "
-							"WHERE e.dataset_id OPERATOR(pg_catalog.=) $1",
-							1, int4_arg, values, fold_charge, &fold))
-		return true;
-	*bad_seq = fold.seq;
-	return false;
+	f->rho = (uint64) DatumGetInt64(eps_budget_column(row, desc, 3));
+	f->delta = (uint64) DatumGetInt64(eps_budget_column(row, desc, 4));
+	if (first < 0 || n < 1 || first + n > f->naccounts)
+		return false;
+	fold_range(f, (uint32) first, (uint32) (first + n - 1));
+	return true;
+}
+
+static bool
+read_merge(void *context, HeapTuple row, TupleDesc desc)
+{
+	Folding    *f = context;
+	EpsMerge	m = {
+		.after_seq = DatumGetInt64(eps_budget_column(row, desc, 1)),
+		.from_account = (uint32) DatumGetInt32(eps_budget_column(row, desc, 2)),
+		.to_account = (uint32) DatumGetInt32(eps_budget_column(row, desc, 3)),
+		.units = (uint64) DatumGetInt64(eps_budget_column(row, desc, 4)),
+		.delta_units = (uint64) DatumGetInt64(eps_budget_column(row, desc, 5))
+	};
+
+	if (m.from_account >= f->naccounts || m.to_account >= f->naccounts || m.from_account == m.to_account)
+		return false;
+	if (f->result->nmerges == f->merge_room)
+	{
+		f->merge_room *= 2;
+		f->result->merges = repalloc_huge(f->result->merges, (Size) f->merge_room * sizeof(EpsMerge));
+	}
+	f->result->merges[f->result->nmerges++] = m;
+	return true;
+}
+
+/*
+ * Adds to accounts[] what owners began with, every charge of a data set, and what
+ * merges added, in the order in which it happened.  False where a row is
+ * malformed; a charge names its entry.
+ */
+bool
+eps_budget_fold(EpsFold *fold, int32 dataset_id, bool pure, EpsAccount *accounts, uint32 naccounts)
+{
+	Folding		f = {.result = fold,.accounts = accounts,.naccounts = naccounts,.pure = pure,.merge_room = 64};
+	Datum		values[1] = {Int32GetDatum(dataset_id)};
+	bool		good;
+
+	memset(fold, 0, sizeof(*fold));
+	fold->merges = palloc(f.merge_room * sizeof(EpsMerge));
+	good = eps_budget_each_row("SELECT first_account, length(keys)::int8 / 16, start_units, start_delta_units "
+							   "FROM dp_book.account_chunk WHERE dataset_id OPERATOR(pg_catalog.=) $1",
+							   1, int4_arg, values, fold_start, &f)
+		&& eps_budget_each_row("SELECT after_seq, from_account, to_account, units, delta_units FROM dp_book.merge "
+							   "WHERE dataset_id OPERATOR(pg_catalog.=) $1 ORDER BY merge_no",
+							   1, int4_arg, values, read_merge, &f)
+		&& eps_budget_each_row("SELECT c.seq, c.level, c.delta_level, c.owners "
+							   "FROM dp_book.entry e JOIN dp_book.charge c ON c.seq OPERATOR(pg_catalog.=) e.seq "
+							   "WHERE e.dataset_id OPERATOR(pg_catalog.=) $1 ORDER BY c.seq",
+							   1, int4_arg, values, fold_charge, &f);
+	fold_merges(&f, PG_INT64_MAX);
+	fold->bad_seq = f.seq;
+	return good;
 }
 
 /*
@@ -264,20 +340,22 @@ load_quota(void *context, HeapTuple row, TupleDesc desc)
 {
 	const EpsBook *book = context;
 	Oid			role = DatumGetObjectId(eps_budget_column(row, desc, 1));
-	uint64		count = (uint64) DatumGetInt64(eps_budget_column(row, desc, 4));
+	bool		side = DatumGetBool(eps_budget_column(row, desc, 4));
+	uint64		count = (uint64) DatumGetInt64(eps_budget_column(row, desc, 5));
 	uint64		units;
 	uint64		delta;
-	uint64		total;
 
 	if (!level_units(&units, DatumGetInt16(eps_budget_column(row, desc, 2)))
 		|| !level_units(&delta, DatumGetInt16(eps_budget_column(row, desc, 3))))
 		return false;
-	if (eps_base_mul_u64(&total, units, count) != EPS_OK)
-		total = PG_UINT64_MAX;
+	if (eps_base_mul_u64(&units, units, count) != EPS_OK)
+		units = PG_UINT64_MAX;
 	if (eps_base_mul_u64(&delta, delta, count) != EPS_OK)
 		delta = PG_UINT64_MAX;
-	eps_budget_quota_add(book->region, role, total, delta);
-	eps_budget_quota_repeats(book->region, role, (uint64) DatumGetInt64(eps_budget_column(row, desc, 5)));
+	eps_budget_quota_add(book->region, role, units, delta, side);
+	eps_budget_quota_repeats(book->region, role, (uint64) DatumGetInt64(eps_budget_column(row, desc, 6)));
+	if (side)
+		book->region->side_units = eps_base_add_sat_u64(book->region->side_units, units);
 	return true;
 }
 
@@ -285,9 +363,15 @@ bool
 eps_budget_load_quotas(const EpsBook *book)
 {
 	Datum		values[1] = {Int32GetDatum(book->dataset_id)};
+	EpsRegion  *region = book->region;
+	bool		good;
 
-	return eps_budget_each_row("SELECT coalesce(role::oid, 0), level, delta_level, count(*), "
+	good = eps_budget_each_row("SELECT coalesce(role::oid, 0), level, delta_level, "
+							   "kind OPERATOR(pg_catalog.=) 'left out', count(*), "
 							   "count(*) FILTER (WHERE kind OPERATOR(pg_catalog.=) 'repeat') FROM dp_book.entry "
-							   "WHERE dataset_id OPERATOR(pg_catalog.=) $1 GROUP BY 1, 2, 3",
+							   "WHERE dataset_id OPERATOR(pg_catalog.=) $1 GROUP BY 1, 2, 3, 4",
 							   1, int4_arg, values, load_quota, unconstify(EpsBook *, book));
+	region->admitted_units = region->total_units;
+	region->admitted_delta_units = region->total_delta_units;
+	return good;
 }

@@ -204,6 +204,7 @@ eps_budget_init(void)
 	raise_worker_processes();
 	eps_common_check(eps_crypto_init(), "initialising cryptography");
 	eps_budget_key_load();
+	eps_budget_rekey_init();
 
 	prev_shmem_request_hook = shmem_request_hook;
 	shmem_request_hook = request_shmem;

@@ -52,21 +52,27 @@ load_secret(EpsRegion *region, const EpsDataset *dataset)
 
 /* Everything of one book but its secret. */
 static EpsLoadFailure
-load_tables(const EpsBook *book, int64 *bad_seq)
+load_tables(const EpsBook *book, bool pure, int64 *bad_seq)
 {
 	uint32		n = eps_budget_read_chunks(book->dataset_id, book->capacity, add_account,
 										   unconstify(EpsBook *, book));
 	EpsConsentRow *consents;
 	Size		nconsents;
+	EpsFold		fold;
 
 	if (n == EPS_CHUNKS_BAD)
 		return EPS_LOAD_BAD_ACCOUNTS;
 	book->region->stored_accounts = n;
-	if (!eps_budget_fold(book->dataset_id, book->accounts, n, bad_seq))
+	if (!eps_budget_fold(&fold, book->dataset_id, pure, book->accounts, n))
+	{
+		*bad_seq = fold.bad_seq;
 		return EPS_LOAD_BAD_ENTRY;
+	}
 	if (!eps_budget_load_limits(book) || !eps_budget_read_consents(book, false, &consents, &nconsents))
 		return EPS_LOAD_BAD_ACCOUNTS;
 	eps_budget_apply_consents(book, consents, nconsents, GetCurrentTimestamp());
+	for (uint32 i = 0; i < fold.nmerges; i++)
+		eps_budget_retire(book, fold.merges[i].from_account, fold.merges[i].to_account);
 	return eps_budget_load_quotas(book) ? EPS_LOAD_OK : EPS_LOAD_BAD_ACCOUNTS;
 }
 
@@ -80,7 +86,7 @@ load_region(EpsRegion *region, EpsWriter *writer, const EpsDataset *dataset, int
 	eps_budget_view(&book, region, writer);
 	failure = load_secret(region, dataset);
 	if (failure == EPS_LOAD_OK)
-		failure = load_tables(&book, bad_seq);
+		failure = load_tables(&book, dataset->pure, bad_seq);
 	return failure;
 }
 
@@ -260,7 +266,7 @@ strike_ended(const EpsBook *book, uint64 version, TimestampTz now)
 
 	EPS_ENSURE(eps_budget_read_consents(book, true, &rows, &nrows), "a consent of the book is malformed");
 	LWLockAcquire(EPS_REGION_LOCK(region), LW_EXCLUSIVE);
-	if (region->consent_version == version)
+	if (region->generation == book->generation && region->consent_version == version)
 		eps_budget_apply_consents(book, rows, nrows, now);
 	LWLockRelease(EPS_REGION_LOCK(region));
 }

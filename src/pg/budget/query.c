@@ -18,7 +18,7 @@
 #define FETCH_ROWS 16			/* a row may hold a megabyte */
 
 static const char *const ledger_tables[] = {
-	"secret", "account_chunk", "entry", "charge", "owner_limit", "consent", "answer"
+	"secret", "account_chunk", "entry", "charge", "owner_limit", "consent", "answer", "merge", "renumbering"
 };
 
 /* The writer runs in transactions of its own; an SQL function in its caller's. */

@@ -27,7 +27,7 @@ find_quota(EpsRegion *region, Oid role, bool make)
 }
 
 void
-eps_budget_quota_add(EpsRegion *region, Oid role, uint64 units, uint64 delta_units)
+eps_budget_quota_add(EpsRegion *region, Oid role, uint64 units, uint64 delta_units, bool side)
 {
 	EpsQuota   *q = find_quota(region, role, true);
 
@@ -36,6 +36,8 @@ eps_budget_quota_add(EpsRegion *region, Oid role, uint64 units, uint64 delta_uni
 		q->units = eps_base_add_sat_u64(q->units, units);
 		q->delta_units = eps_base_add_sat_u64(q->delta_units, delta_units);
 	}
+	if (side)
+		return;
 	region->total_units = eps_base_add_sat_u64(region->total_units, units);
 	region->total_delta_units = eps_base_add_sat_u64(region->total_delta_units, delta_units);
 }
@@ -103,7 +105,8 @@ eps_budget_take_quota(const EpsQuotaClaim *claims, int n)
 		if (book[i]->region->generation != book[i]->generation || !claim_fits(book[i]->region, claims, i))
 			bad = i;
 	for (int i = 0; i < n && bad < 0; i++)
-		eps_budget_quota_add(book[i]->region, claims[i].role, claims[i].units, claims[i].delta_units);
+		eps_budget_quota_add(book[i]->region, claims[i].role, claims[i].units, claims[i].delta_units,
+							 claims[i].side);
 	LWLockRelease(EPS_QUOTA_LOCK);
 	pfree(book);
 	if (bad >= 0)

@@ -13,6 +13,7 @@
 #include "miscadmin.h"
 #include "storage/proc.h"
 
+#include "core/accountant/accountant.h"
 #include "pg/budget/budget_internal.h"
 
 #if PG_VERSION_NUM >= 170000
@@ -118,6 +119,16 @@ eps_budget_ring_free(const EpsBook *book)
 	return book->ring_words - used;
 }
 
+/* Owners who are enrolled later may begin at the worst case of what came before. */
+static void
+count_worst_case(EpsRegion *region, const EpsMessage *message)
+{
+	region->admitted_units = eps_base_add_sat_u64(region->admitted_units,
+												  eps_accountant_ladder_units(message->level));
+	region->admitted_delta_units = eps_base_add_sat_u64(region->admitted_delta_units,
+														eps_accountant_ladder_units(message->delta_level));
+}
+
 /*
  * Publishes the message whose charges the caller has written behind head.
  * Admission lock held, room checked before; cannot fail.  Order and sequence
@@ -142,11 +153,19 @@ eps_budget_publish(const EpsBook *book, EpsMessage *message, const char *const t
 	}
 	message->words = text_at - at + message->ncharges;
 	message->naccounts = pg_atomic_read_u32(&region->naccounts);
+	if (book->worst_case_start)
+	{
+		message->start_units = region->admitted_units;
+		message->start_delta_units = region->admitted_delta_units;
+	}
+	if (message->kind == EPS_MESSAGE_RELEASE)
+		count_worst_case(region, message);
 	message->procno = MY_PROCESS_NUMBER;
 	ticket = &eps_budget_control->tickets[message->procno];
 
 	SpinLockAcquire(&w->mutex);
 	message->order = w->next_order++;
+	message->after_seq = w->next_seq - 1;
 	message->seq = eps_budget_is_entry(message->kind) ? w->next_seq++ : 0;
 	ticket->order = message->order;
 	ticket->status = EPS_TICKET_WAITING;

@@ -75,7 +75,7 @@ put_charge(Statement *s, HeapTuple row, TupleDesc desc, uint64 rho, uint64 delta
 
 	s->spent = eps_base_add_sat_u64(s->spent, rho);
 	s->spent_delta = eps_base_add_sat_u64(s->spent_delta, delta);
-	values[0] = SPI_getbinval(row, desc, 1, &nulls[0]);
+	values[0] = SPI_getbinval(row, desc, 8, &nulls[0]);
 	values[1] = SPI_getbinval(row, desc, 5, &nulls[1]);
 	values[2] = SPI_getbinval(row, desc, 6, &nulls[2]);
 	values[3] = SPI_getbinval(row, desc, 7, &nulls[3]);
@@ -88,38 +88,55 @@ put_charge(Statement *s, HeapTuple row, TupleDesc desc, uint64 rho, uint64 delta
 	tuplestore_putvalues(s->rsinfo->setResult, s->rsinfo->setDesc, values, nulls);
 }
 
+/* A charge says its levels and its owners; what a merge added or an owner began
+ * with says units. */
 static bool
 read_charge(void *context, HeapTuple row, TupleDesc desc)
 {
 	Statement  *s = context;
-	int16		level = DatumGetInt16(eps_budget_column(row, desc, 2));
-	int16		delta_level = DatumGetInt16(eps_budget_column(row, desc, 3));
-	bytea	   *owners = DatumGetByteaPP(eps_budget_column(row, desc, 4));
+	int64		units = DatumGetInt64(eps_budget_column(row, desc, 2));
+	int64		delta_units = DatumGetInt64(eps_budget_column(row, desc, 3));
+	bool		isnull;
+	Datum		owners = SPI_getbinval(row, desc, 4, &isnull);
+	bytea	   *bitmap;
 
+	if (units < 0 || delta_units < 0)
+		return false;
+	if (isnull)
+	{
+		put_charge(s, row, desc, (uint64) units, (uint64) delta_units);
+		return true;
+	}
+	bitmap = DatumGetByteaPP(owners);
 	s->found = false;
-	if (level < 0 || delta_level < 0 ||
-		!eps_budget_bitmap_read((const uint8 *) VARDATA_ANY(owners), VARSIZE_ANY_EXHDR(owners),
+	if (!eps_budget_bitmap_read((const uint8 *) VARDATA_ANY(bitmap), VARSIZE_ANY_EXHDR(bitmap),
 								s->naccounts, find_member, s))
 		return false;
 	if (s->found)
-		put_charge(s, row, desc,
-				   level == 0 ? 0 : eps_accountant_ladder_units((unsigned) level),
-				   delta_level == 0 ? 0 : eps_accountant_ladder_units((unsigned) delta_level));
+		put_charge(s, row, desc, eps_accountant_ladder_units((unsigned) units),
+				   eps_accountant_ladder_units((unsigned) delta_units));
 	return true;
 }
 
 static void
 write_statement(Statement *s, int32 dataset_id)
 {
-	Oid			types[1] = {INT4OID};
-	Datum		values[1] = {Int32GetDatum(dataset_id)};
+	Oid			types[2] = {INT4OID, INT4OID};
+	Datum		values[2] = {Int32GetDatum(dataset_id), Int32GetDatum((int32) s->account)};
 	bool		good;
 
 	eps_budget_spi_begin(false);
-	good = eps_budget_each_row("SELECT c.seq, c.level, c.delta_level, c.owners, e.at, e.analyst, e.purpose "
+	good = eps_budget_each_row("SELECT c.seq AS place, c.level::int8, c.delta_level::int8, c.owners, e.at, e.analyst, e.purpose, c.seq "
 							   "FROM dp_book.entry e JOIN dp_book.charge c ON c.seq OPERATOR(pg_catalog.=) e.seq "
-							   "WHERE e.dataset_id OPERATOR(pg_catalog.=) $1 ORDER BY c.seq, c.level, c.delta_level",
-							   1, types, values, read_charge, s);
+							   "WHERE e.dataset_id OPERATOR(pg_catalog.=) $1 "
+							   "UNION ALL SELECT after_seq, units, delta_units, NULL, at, NULL, NULL, NULL FROM dp_book.merge "
+							   "WHERE dataset_id OPERATOR(pg_catalog.=) $1 AND to_account OPERATOR(pg_catalog.=) $2 "
+							   "UNION ALL SELECT 0, start_units, start_delta_units, NULL, NULL, NULL, NULL, NULL FROM dp_book.account_chunk "
+							   "WHERE dataset_id OPERATOR(pg_catalog.=) $1 AND first_account OPERATOR(pg_catalog.<=) $2 "
+							   "AND $2 OPERATOR(pg_catalog.<) (first_account OPERATOR(pg_catalog.+) length(keys) / 16) "
+							   "AND (start_units OPERATOR(pg_catalog.>) 0 OR start_delta_units OPERATOR(pg_catalog.>) 0) "
+							   "ORDER BY place, seq NULLS LAST, 2, 3",
+							   2, types, values, read_charge, s);
 	eps_budget_spi_end(false);
 	if (!good)
 		ereport(ERROR,
@@ -157,7 +174,7 @@ eps_budget_sql_statement(PG_FUNCTION_ARGS)
 	book = eps_budget_open(id);
 	dataset = eps_policy_dataset(id);
 	eps_budget_owner_argument(&key, book, dataset->family, get_fn_expr_argtype(fcinfo->flinfo, 1), PG_GETARG_DATUM(1));
-	s.account = eps_budget_find_account(book, &key);
+	s.account = eps_budget_account_of_owner(book, eps_budget_find_account(book, &key));
 	if (s.account == EPS_ACCOUNT_NONE)
 		return (Datum) 0;
 	s.naccounts = pg_atomic_read_u32(&book->region->naccounts);

@@ -135,8 +135,8 @@ limit_units(const EpsDataset *dataset, double epsilon)
 }
 
 /* Publishes what was recorded and waits until it is on disk; leaves the lock. */
-static void
-finish_owner_change(EpsBook *book, EpsMessage *message, const char *const text[EPS_NTEXTS])
+void
+eps_budget_finish_change(EpsBook *book, EpsMessage *message, const char *const text[EPS_NTEXTS])
 {
 	eps_budget_publish(book, message, text);
 	LWLockRelease(EPS_REGION_LOCK(book->region));
@@ -145,8 +145,8 @@ finish_owner_change(EpsBook *book, EpsMessage *message, const char *const text[E
 }
 
 /* Who changes it: the caller outside of SECURITY DEFINER functions. */
-static uint64
-describe_change(EpsMessage *message, const char *text[EPS_NTEXTS], EpsMessageKind kind)
+uint64
+eps_budget_describe_change(EpsMessage *message, const char *text[EPS_NTEXTS], EpsMessageKind kind)
 {
 	memset(message, 0, sizeof(*message));
 	message->kind = kind;
@@ -157,8 +157,8 @@ describe_change(EpsMessage *message, const char *text[EPS_NTEXTS], EpsMessageKin
 	return eps_budget_text_words(message, text);
 }
 
-static void
-check_not_null(FunctionCallInfo fcinfo, int nargs)
+void
+eps_budget_check_not_null(FunctionCallInfo fcinfo, int nargs)
 {
 	for (int i = 0; i < nargs; i++)
 		if (PG_ARGISNULL(i))
@@ -173,14 +173,14 @@ eps_budget_sql_set_limit(PG_FUNCTION_ARGS)
 {
 	const char *texts[EPS_NTEXTS];
 	EpsMessage	message;
-	uint64		words = describe_change(&message, texts, EPS_MESSAGE_LIMIT);
+	uint64		words = eps_budget_describe_change(&message, texts, EPS_MESSAGE_LIMIT);
 	const EpsDataset *dataset;
 	EpsKeyFamily family;
 	uint64		units;
 	EpsBook    *book;
 	uint32		account;
 
-	check_not_null(fcinfo, 3);
+	eps_budget_check_not_null(fcinfo, 3);
 	dataset = eps_budget_dataset_argument(text_to_cstring(PG_GETARG_TEXT_PP(0)));
 	family = dataset->family;
 	units = limit_units(dataset, PG_GETARG_FLOAT8(2));
@@ -189,10 +189,11 @@ eps_budget_sql_set_limit(PG_FUNCTION_ARGS)
 	message.units = units;
 
 	eps_budget_enter(book, words);
+	eps_budget_canonical_key(book, &message.key);
 	account = eps_budget_enrol(book, &message.key);
 	if (account != EPS_ACCOUNT_NONE)
 		book->accounts[account].limit = units;
-	finish_owner_change(book, &message, texts);
+	eps_budget_finish_change(book, &message, texts);
 	PG_RETURN_VOID();
 }
 
@@ -227,11 +228,11 @@ eps_budget_sql_set_consent(PG_FUNCTION_ARGS)
 	EpsBook    *book;
 	const char *texts[EPS_NTEXTS];
 	EpsMessage	message;
-	uint64		words = describe_change(&message, texts, EPS_MESSAGE_CONSENT);
+	uint64		words = eps_budget_describe_change(&message, texts, EPS_MESSAGE_CONSENT);
 	uint32		account;
 	TimestampTz now = GetCurrentTimestamp();
 
-	check_not_null(fcinfo, 4);
+	eps_budget_check_not_null(fcinfo, 4);
 	dataset = eps_budget_dataset_argument(text_to_cstring(PG_GETARG_TEXT_PP(0)));
 	family = dataset->family;
 	message.purpose = purpose_number(dataset->id, text_to_cstring(PG_GETARG_TEXT_PP(2)));
@@ -241,11 +242,12 @@ eps_budget_sql_set_consent(PG_FUNCTION_ARGS)
 	eps_budget_owner_argument(&message.key, book, family, get_fn_expr_argtype(fcinfo->flinfo, 1), PG_GETARG_DATUM(1));
 
 	eps_budget_enter(book, words);
+	eps_budget_canonical_key(book, &message.key);
 	account = eps_budget_enrol(book, &message.key);
 	if (account != EPS_ACCOUNT_NONE)
 		eps_budget_set_consent(book, account, message.purpose, message.granted != 0, message.until, now);
 	book->region->consent_version++;
-	finish_owner_change(book, &message, texts);
+	eps_budget_finish_change(book, &message, texts);
 	PG_RETURN_VOID();
 }
 

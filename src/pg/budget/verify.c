@@ -23,6 +23,9 @@ typedef struct Copy
 	uint32		naccounts;
 	EpsAccount *accounts;		/* as in shared memory */
 	EpsAccount *fold;			/* as in the tables */
+	EpsFold		tables;			/* what else the fold found */
+	uint32		stored;			/* accounts in the tables */
+	uint64		side_units;
 	EpsBook		ring;			/* a copy of the ring, to be read like one */
 	uint64		from;
 	uint64		to;
@@ -50,6 +53,12 @@ put_check(Report *report, const char *check, bool ok, const char *detail)
 	tuplestore_putvalues(report->out, report->desc, values, nulls);
 }
 
+static bool
+count_key(void *context, const EpsOwnerKey *key)
+{
+	return true;
+}
+
 /* Under the admission lock: nothing is reserved meanwhile. */
 static void
 copy_book(Copy *copy, const EpsBook *book)
@@ -69,6 +78,7 @@ copy_book(Copy *copy, const EpsBook *book)
 	for (uint64 at = copy->from; at != copy->to; at++)
 		copy->ring.ring[at % book->ring_words] = book->ring[at % book->ring_words];
 	copy->naccounts = pg_atomic_read_u32(&region->naccounts);
+	copy->side_units = region->side_units;
 	memcpy(copy->accounts, book->accounts, (Size) copy->naccounts * sizeof(EpsAccount));
 	copy->snapshot = RegisterSnapshot(GetLatestSnapshot());
 	LWLockRelease(EPS_REGION_LOCK(region));
@@ -77,7 +87,7 @@ copy_book(Copy *copy, const EpsBook *book)
 }
 
 static void
-take_back(Copy *copy, const EpsMessage *message, uint64 at)
+take_back_charges(Copy *copy, const EpsMessage *message, uint64 at)
 {
 	for (uint32 i = 0; i < message->ncharges; i++)
 	{
@@ -91,28 +101,79 @@ take_back(Copy *copy, const EpsMessage *message, uint64 at)
 	}
 }
 
-/* Takes unresolved charges out of the copy; what is left must equal the fold. */
+static void
+take_back_merge(Copy *copy, const EpsMessage *message)
+{
+	EpsAccount *to = &copy->accounts[message->to_account];
+
+	for (uint32 i = 0; i < copy->tables.nmerges; i++)
+		if (copy->tables.merges[i].from_account == message->from_account)
+			return;
+	to->spent -= message->units;
+	to->spent_delta -= message->delta_units;
+}
+
+/* What owners began with who are not stored yet. */
+static void
+take_back_starts(Copy *copy, const EpsMessage *message, uint32 *known)
+{
+	for (; *known < message->naccounts; (*known)++)
+	{
+		copy->accounts[*known].spent -= message->start_units;
+		copy->accounts[*known].spent_delta -= message->start_delta_units;
+	}
+}
+
+/* Takes what is unresolved out of the copy; what is left must equal the fold. */
 static void
 take_back_unresolved(Copy *copy)
 {
+	uint32		known = copy->stored;
 	EpsMessage	message;
 
 	for (uint64 at = copy->from; at != copy->to; at += message.words)
 	{
 		eps_budget_ring_get(&copy->ring, at, &message, sizeof(message));
-		if (message.kind != EPS_MESSAGE_RELEASE || message.seq <= copy->last_seq)
+		take_back_starts(copy, &message, &known);
+		if (message.kind == EPS_MESSAGE_MERGE)
+			take_back_merge(copy, &message);
+		if (message.seq <= copy->last_seq)
 			continue;
-		take_back(copy, &message, eps_budget_ring_charges(&message, at));
+		if (message.kind == EPS_MESSAGE_LEFT_OUT)
+			copy->side_units -= eps_accountant_ladder_units(message.level);
+		if (message.kind != EPS_MESSAGE_RELEASE)
+			continue;
+		take_back_charges(copy, &message, eps_budget_ring_charges(&message, at));
 		copy->unresolved++;
 	}
 }
 
+/* Whoever has taken over another key's spending may be above the promise: until
+ * the merge it was made to each key. */
 static void
-check_totals(Report *report, const Copy *copy, const EpsDataset *dataset)
+forgive_merged(Copy *copy)
+{
+	for (uint32 i = 0; i < copy->tables.nmerges; i++)
+		memset(&copy->fold[copy->tables.merges[i].to_account], 0, sizeof(EpsAccount));
+}
+
+/* Nor is it broken to whoever began above it: they take part in nothing. */
+static bool
+forgive_started(void *context, HeapTuple row, TupleDesc desc)
+{
+	Copy	   *copy = context;
+	int32		first = DatumGetInt32(eps_budget_column(row, desc, 1));
+	int32		n = DatumGetInt32(eps_budget_column(row, desc, 2));
+
+	memset(&copy->fold[first], 0, (Size) n * sizeof(EpsAccount));
+	return true;
+}
+
+static void
+check_totals(Report *report, Copy *copy)
 {
 	uint32		below = 0;
 	uint32		above = 0;
-	uint32		over = 0;
 
 	for (uint32 i = 0; i < copy->naccounts; i++)
 	{
@@ -121,27 +182,40 @@ check_totals(Report *report, const Copy *copy, const EpsDataset *dataset)
 
 		below += a->spent < f->spent || a->spent_delta < f->spent_delta;
 		above += a->spent > f->spent || a->spent_delta > f->spent_delta;
-		over += f->spent > dataset->cap_units || f->spent_delta > dataset->delta_units;
 	}
 	put_check(report, "book is not below the fold of its charges", below == 0,
 			  below == 0 ? NULL : psprintf("%u accounts are below", below));
 	put_check(report, "book equals the fold but for unresolved charges", above == 0,
 			  above > 0 ? psprintf("%u accounts are above", above) :
 			  psprintf("%u answers unresolved", copy->unresolved));
+	put_check(report, "merged owners have taken over what was spent", copy->tables.short_merges == 0,
+			  copy->tables.short_merges == 0 ? NULL :
+			  psprintf("%u merges added too little", copy->tables.short_merges));
+}
+
+static void
+check_promise(Report *report, Copy *copy, const EpsDataset *dataset)
+{
+	Oid			types[3] = {INT4OID, INT8OID, INT8OID};
+	Datum		values[3] = {Int32GetDatum(dataset->id), Int64GetDatum((int64) dataset->cap_units),
+		Int64GetDatum((int64) dataset->delta_units)};
+	uint32		over = 0;
+
+	forgive_merged(copy);
+	eps_budget_each_row("SELECT first_account, length(keys) / 16 FROM dp_book.account_chunk "
+						"WHERE dataset_id OPERATOR(pg_catalog.=) $1 AND (start_units OPERATOR(pg_catalog.>) $2 "
+						"OR start_delta_units OPERATOR(pg_catalog.>) $3)",
+						3, types, values, forgive_started, copy);
+	for (uint32 i = 0; i < copy->naccounts; i++)
+		over += copy->fold[i].spent > dataset->cap_units || copy->fold[i].spent_delta > dataset->delta_units;
 	put_check(report, "no owner has spent more than the promise", over == 0,
 			  over == 0 ? NULL : psprintf("%u accounts are above it", over));
 }
 
-static bool
-count_key(void *context, const EpsOwnerKey *key)
-{
-	return true;
-}
-
 static void
-check_accounts(Report *report, const Copy *copy, const EpsBook *book)
+check_accounts(Report *report, const Copy *copy)
 {
-	uint32		stored = eps_budget_read_chunks(book->dataset_id, book->capacity, count_key, NULL);
+	uint32		stored = copy->stored;
 
 	put_check(report, "list of accounts is complete",
 			  stored != EPS_CHUNKS_BAD && (copy->unresolved > 0 || copy->from != copy->to || stored == copy->naccounts),
@@ -202,6 +276,29 @@ check_repeats(Report *report, int32 dataset_id)
 			   "WHERE a.dataset_id OPERATOR(pg_catalog.=) $1 AND e.seq IS NULL");
 }
 
+static bool
+add_side(void *context, HeapTuple row, TupleDesc desc)
+{
+	unsigned	level = (unsigned) DatumGetInt16(eps_budget_column(row, desc, 1));
+
+	*(uint64 *) context += eps_accountant_ladder_units(level);
+	return true;
+}
+
+/* What answers about owners who were left out have cost (rule 23). */
+static void
+check_side(Report *report, const Copy *copy, const EpsDataset *dataset)
+{
+	Oid			types[1] = {INT4OID};
+	Datum		values[1] = {Int32GetDatum(dataset->id)};
+	uint64		spent = 0;
+
+	eps_budget_each_row("SELECT level FROM dp_book.entry WHERE dataset_id OPERATOR(pg_catalog.=) $1 "
+						"AND kind OPERATOR(pg_catalog.=) 'left out'", 1, types, values, add_side, &spent);
+	put_check(report, "what is set aside is not overdrawn",
+			  spent == copy->side_units && spent <= dataset->standard_units / EPS_SIDE_SHARE, NULL);
+}
+
 /* Puts out one row a check: name, whether all is well, detail. */
 void
 eps_budget_verify(int32 dataset_id, Tuplestorestate *out, TupleDesc desc)
@@ -210,7 +307,6 @@ eps_budget_verify(int32 dataset_id, Tuplestorestate *out, TupleDesc desc)
 	EpsDataset	dataset = *eps_policy_dataset(dataset_id);
 	Report		report = {pstrdup(dataset.name), out, desc};
 	Copy		copy = {0};
-	int64		bad_seq = 0;
 	bool		readable;
 
 	eps_budget_spi_begin(false);
@@ -219,13 +315,18 @@ eps_budget_verify(int32 dataset_id, Tuplestorestate *out, TupleDesc desc)
 	copy_book(&copy, book);
 	PushActiveSnapshot(copy.snapshot);
 	copy.last_seq = eps_budget_query_int64("SELECT max(seq) FROM dp_book.entry", 0, NULL, NULL, 0);
+	readable = eps_budget_fold(&copy.tables, dataset_id, dataset.pure, copy.fold, copy.naccounts);
+	copy.stored = eps_budget_read_chunks(dataset_id, book->capacity, count_key, NULL);
 	take_back_unresolved(&copy);
-	readable = eps_budget_fold(dataset_id, copy.fold, copy.naccounts, &bad_seq);
 	put_check(&report, "charges are well formed", readable,
-			  readable ? NULL : psprintf("the charge of entry %lld is malformed", (long long) bad_seq));
+			  readable ? NULL : psprintf("the charge of entry %lld is malformed", (long long) copy.tables.bad_seq));
 	if (readable)
-		check_totals(&report, &copy, &dataset);
-	check_accounts(&report, &copy, book);
+	{
+		check_totals(&report, &copy);
+		check_promise(&report, &copy, &dataset);
+	}
+	check_side(&report, &copy, &dataset);
+	check_accounts(&report, &copy);
 	check_entries(&report, dataset_id);
 	check_repeats(&report, dataset_id);
 	PopActiveSnapshot();

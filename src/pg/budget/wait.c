@@ -40,6 +40,7 @@ typedef enum EntryState
 {
 	ENTRY_OPEN,
 	ENTRY_GONE,					/* the book was closed */
+	ENTRY_HELD,					/* owners are being renumbered */
 	ENTRY_FULL,					/* the ring has no room yet */
 	ENTRY_EXPIRED				/* a consent has ended and is not struck yet */
 } EntryState;
@@ -52,11 +53,22 @@ entry_state(const EpsBook *book, uint64 words, TimestampTz now)
 
 	if (region->generation != book->generation || region->state != EPS_REGION_READY)
 		return ENTRY_GONE;
+	if (region->held_by != 0)
+		return ENTRY_HELD;
 	if (region->next_expiry <= now)
 		return ENTRY_EXPIRED;
 	if (eps_budget_ring_free(book) < words)
 		return ENTRY_FULL;
 	return ENTRY_OPEN;
+}
+
+void
+eps_budget_raise_held(void)
+{
+	ereport(ERROR,
+			(errcode(EPS_ERRCODE_BOOK),
+			 errmsg("owners of this data set are being renumbered"),
+			 errhint("Ask again when the transaction that does it has ended.")));
 }
 
 static void
@@ -67,19 +79,17 @@ raise_entry(EntryState state)
 				(errcode(EPS_ERRCODE_BOOK),
 				 errmsg("the book of this data set was closed meanwhile"),
 				 errhint("Ask again.")));
+	if (state == ENTRY_HELD)
+		eps_budget_raise_held();
 	ereport(ERROR,
 			(errcode(EPS_ERRCODE_WRITER),
 			 errmsg("ledger writer cannot book charges at present"),
 			 errhint("The server log says why.")));
 }
 
-/*
- * Takes the admission lock with room for a message of so many words, consents up
- * to date and a writer running; interrupts are held from here on.  ERROR before
- * anything is reserved.
- */
-void
-eps_budget_enter(const EpsBook *book, uint64 words)
+/* As below; says why instead where the book was closed or is held. */
+static EntryState
+enter(const EpsBook *book, uint64 words)
 {
 	EPS_ENSURE(words <= book->ring_words, "message exceeds the ring");
 	for (int attempt = 0;; attempt++)
@@ -93,15 +103,39 @@ eps_budget_enter(const EpsBook *book, uint64 words)
 		LWLockAcquire(EPS_REGION_LOCK(book->region), LW_EXCLUSIVE);
 		state = entry_state(book, words, now);
 		if (state == ENTRY_OPEN)
-			return;
+			return state;
 		LWLockRelease(EPS_REGION_LOCK(book->region));
 		RESUME_INTERRUPTS();
 		CHECK_FOR_INTERRUPTS();
-		if (state == ENTRY_GONE || !eps_budget_writer_attend(book->writer))
+		if (state == ENTRY_GONE || state == ENTRY_HELD)
+			return state;
+		if (!eps_budget_writer_attend(book->writer))
 			raise_entry(state);
 		if (state == ENTRY_EXPIRED && attempt >= MAX_ATTEMPTS)
 			raise_entry(state);
 	}
+}
+
+/*
+ * Takes the admission lock with room for a message of so many words, consents up
+ * to date and a writer running; interrupts are held from here on.  ERROR before
+ * anything is reserved.
+ */
+void
+eps_budget_enter(const EpsBook *book, uint64 words)
+{
+	EntryState	state = enter(book, words);
+
+	if (state != ENTRY_OPEN)
+		raise_entry(state);
+}
+
+/* The same for what may as well be lost: false, and nothing taken, while owners
+ * are renumbered, and afterwards. */
+bool
+eps_budget_enter_unless_held(const EpsBook *book, uint64 words)
+{
+	return enter(book, words) == ENTRY_OPEN;
 }
 
 static EpsTicketStatus

@@ -200,22 +200,33 @@ cut_batch(Batch *batch, EpsWriter *writer)
 	LWLockRelease(EPS_BOOK_LOCK);
 }
 
+/* Accounts that began alike are stored together. */
 static void
 store_stretch(Batch *batch, Stretch *s)
 {
+	uint32		stored = s->book.region->stored_accounts;
+	EpsMessage	first = {0};
 	EpsMessage	message;
 
+	s->naccounts = stored;
 	for (uint64 at = s->from; at != s->to; at += message.words)
 	{
 		eps_budget_ring_get(&s->book, at, &message, sizeof(message));
+		if (message.naccounts > s->naccounts &&
+			(message.start_units != first.start_units || message.start_delta_units != first.start_delta_units))
+		{
+			eps_budget_store_accounts(&s->book, stored, s->naccounts, &first);
+			stored = s->naccounts;
+			first = message;
+		}
 		if (message.seq == 0 || message.seq > s->book.writer->booked_seq)
 			eps_budget_store_message(&s->book, &message, at);
 		batch->lazy = batch->lazy && message.kind == EPS_MESSAGE_ANSWER;
-		s->naccounts = message.naccounts;
+		s->naccounts = Max(s->naccounts, message.naccounts);
 		batch->last_seq = Max(batch->last_seq, message.seq);
 	}
 	batch->lazy = batch->lazy && s->naccounts <= s->book.region->stored_accounts;
-	eps_budget_store_accounts(&s->book, s->book.region->stored_accounts, s->naccounts);
+	eps_budget_store_accounts(&s->book, stored, s->naccounts, &first);
 }
 
 /* Tells who waits. Mutex held. */

@@ -35,6 +35,7 @@ typedef struct Collector
 {
 	EpsRun	   *run;
 	Oid			owner_type;
+	bool		merged;			/* some owners have several keys (rule 18) */
 	EpsValueReader *readers;
 } Collector;
 
@@ -55,7 +56,8 @@ decide_shape(EpsRun *run)
 	EpsShape   *shape = &run->shape;
 
 	shape->key_bytes = sizeof(EpsKey);
-	if (plan->family == EPS_KEY_INT)
+	shape->account_key = plan->family == EPS_KEY_TEXT || eps_budget_has_merged(run->node->book);
+	if (plan->family == EPS_KEY_INT && !shape->account_key)
 		shape->key_bytes = getBaseType(plan->owner_type) == INT8OID ? sizeof(int64) : sizeof(int32);
 	shape->wide_value = false;
 	for (int i = 0; i < plan->ncolumns; i++)
@@ -101,15 +103,30 @@ make_store(EpsRun *run)
 
 /* --- one row ------------------------------------------------------------------------ */
 
-static inline EpsKey
-read_owner(const Collector *c, Datum owner)
+/* The account key; all keys of one person give the same. */
+static EpsKey
+read_account_key(const Collector *c, Datum owner)
 {
-	EpsKey		key = {0, 0};
+	const EpsBook *book = c->run->node->book;
 	const uint8 *bytes;
 	uint8		buffer[16];
 	EpsOwnerKey account;
 	Size		len;
 
+	len = eps_policy_owner_bytes(&bytes, buffer, c->run->plan->family, c->owner_type, owner);
+	eps_budget_owner_key(&account, book, bytes, len);
+	if (c->merged)
+		eps_budget_canonical_key(book, &account);
+	return (EpsKey) {.lo = account.lo,.hi = account.hi};
+}
+
+static inline EpsKey
+read_owner(const Collector *c, Datum owner)
+{
+	EpsKey		key = {0, 0};
+
+	if (unlikely(c->merged))
+		return read_account_key(c, owner);
 	switch (c->owner_type)
 	{
 		case INT4OID:
@@ -125,10 +142,7 @@ read_owner(const Collector *c, Datum owner)
 			memcpy(&key, DatumGetUUIDP(owner)->data, UUID_LEN);
 			break;
 		default:
-			len = eps_policy_owner_bytes(&bytes, buffer, c->run->plan->family, c->owner_type, owner);
-			eps_budget_owner_key(&account, c->run->node->book, bytes, len);
-			key.lo = account.lo;
-			key.hi = account.hi;
+			return read_account_key(c, owner);
 	}
 	return key;
 }
@@ -197,6 +211,7 @@ make_collector(Collector *c, EpsRun *run)
 
 	c->run = run;
 	c->owner_type = getBaseType(plan->owner_type);
+	c->merged = run->shape.account_key && eps_budget_has_merged(run->node->book);
 	c->readers = palloc0(sizeof(EpsValueReader) * Max(plan->ncolumns, 1));
 	for (int i = 0; i < plan->ncolumns; i++)
 		eps_exec_value_reader(&c->readers[i], &plan->columns[i]);

@@ -249,6 +249,7 @@ eps_exec_read_value(const EpsValueReader *reader, Datum value)
 typedef struct EpsShape
 {
 	int			key_bytes;		/* 4, 8 or 16 */
+	bool		account_key;	/* the key is an account key, canonical where keys were merged */
 	bool		wide_value;		/* int64 */
 	int			ncolumns;
 	Size		size;

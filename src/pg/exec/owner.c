@@ -120,7 +120,7 @@ eps_exec_bounder_create(EpsRun *run)
 		c->shift = price->coords[j].shift;
 		c->charge = &price->charges[j];
 	}
-	if (run->plan->family == EPS_KEY_INT)
+	if (run->plan->family == EPS_KEY_INT && !run->shape.account_key)
 		eps_budget_known(&b->known, run->node->book);
 	b->rows_per_owner = (uint32) Min(price->rows_per_owner, PG_UINT32_MAX);
 	b->groups_per_owner = (uint32) price->groups_per_owner;
@@ -323,10 +323,10 @@ account_key(const EpsRun *run, EpsKey key)
 	uint8		buffer[16];
 	Size		len;
 
+	if (run->shape.account_key)
+		return (EpsOwnerKey) {.lo = key.lo,.hi = key.hi};	/* hashed when it was read */
 	switch (run->plan->family)
 	{
-		case EPS_KEY_TEXT:
-			return (EpsOwnerKey) {.lo = key.lo,.hi = key.hi};	/* hashed when it was read */
 		case EPS_KEY_UUID:
 			eps_budget_owner_key(&out, run->node->book, (const uint8 *) &key, sizeof(key));
 			return out;

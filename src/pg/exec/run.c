@@ -144,6 +144,7 @@ book_releases(List *scans)
 		node->statement = statement = ask(node, statement, &settings);
 		if (node->asked.repeat)
 			continue;			/* it costs nothing (rule 26) */
+		eps_budget_check_snapshot(node->book, node->css.ss.ps.state->es_snapshot);
 		claims[nclaims++] = claim_of(node);
 	}
 	if (nclaims > 0)

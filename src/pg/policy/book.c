@@ -336,6 +336,7 @@ read_dataset(const BookScan *scan)
 	d->capacity = DatumGetInt32(scan->values[DATASET_CAPACITY]);
 	d->family = (EpsKeyFamily) DatumGetChar(scan->values[DATASET_FAMILY]);
 	d->rows_per_owner = scan_int64(scan, DATASET_ROWS, 0);
+	d->worst_case_start = strcmp(TextDatumGetCString(scan->values[DATASET_NEW_OWNERS]), "zero") != 0;
 	d->closed = !scan->nulls[DATASET_CLOSED_AT];
 	return d;
 }

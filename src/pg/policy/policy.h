@@ -55,6 +55,7 @@ typedef struct EpsDataset
 	int64		largest_rows_per_owner; /* of its relations, as declared; 0 = none */
 	int32		pad_quantum_ms; /* answers leave at its multiples (rule 34); 0 = not declared */
 	int32		pad_moments;	/* quanta up to the deadline */
+	bool		worst_case_start;	/* new owners begin at the worst case of all answers (rule 18) */
 	bool		requires_purpose;	/* it has purposes: an analyst must name one */
 	bool		closed;
 } EpsDataset;

@@ -410,6 +410,18 @@ decide_threshold(EpsReleasePrice *price, const EpsSettings *settings)
 }
 
 EpsReleasePrice *
+eps_release_price_asked(int32 dataset_id, const EpsSettings *settings)
+{
+	EpsReleasePrice *price = palloc0(sizeof(EpsReleasePrice));
+
+	price->dataset = copy_dataset(dataset_id);
+	price->grant = copy_grant(price->dataset);
+	price->purpose = eps_policy_check_purpose(price->dataset, price->grant, settings->purpose);
+	price->worst_level = price_level(price, settings);
+	return price;
+}
+
+EpsReleasePrice *
 eps_release_price(const EpsReleasePlan *plan, const EpsSettings *settings)
 {
 	EpsReleasePrice *price = palloc0(sizeof(EpsReleasePrice));

@@ -201,6 +201,10 @@ typedef struct EpsReleasePrice
  */
 extern EpsReleasePrice *eps_release_price(const EpsReleasePlan *plan, const EpsSettings *settings);
 
+/* Who would ask for which purpose at which price, without a query: data set,
+ * grant, purpose and worst level only. The same errors. */
+extern EpsReleasePrice *eps_release_price_asked(int32 dataset_id, const EpsSettings *settings);
+
 /* For people: standard deviation of the noise of an output's coordinate in value
  * units of the output (NULL-able where it depends on the answer: AVG gives -1). */
 extern double eps_release_output_stddev(const EpsReleasePlan *plan, const EpsReleasePrice *price, const EpsPlanOutput *output);
