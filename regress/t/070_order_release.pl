@@ -39,7 +39,7 @@ sub charged
 }
 
 for my $query ('SELECT count(*) > -1e9 FROM patients', 'SELECT county, count(*) > -1e9 FROM patients GROUP BY county',
-	'SELECT county, n > -1e9 FROM (SELECT county, count(*) AS n FROM patients GROUP BY county) s ORDER BY n LIMIT 1')
+	'SELECT county, n > -1e9 FROM (SELECT county, count(*) AS n FROM patients WHERE id > 0 GROUP BY county) s ORDER BY n LIMIT 1')
 {
 	my ($out, $err) = ('', '');
 	my $before = charged();
