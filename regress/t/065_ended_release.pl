@@ -25,6 +25,7 @@ SELECT dp.create_dataset('hospital', 10, 1e-6, capacity => 2000);
 SELECT dp.protect('patients', 'hospital', 'id'), dp.protect('visits', 'hospital', 'patient', rows_per_owner => 3);
 CREATE ROLE alice LOGIN;
 SELECT dp.grant_analyst('alice', 'hospital', 1);
+SELECT dp.harden(apply => true);
 SQL
 
 my $long = 'SELECT count(*) FROM visits a JOIN visits b USING (patient) JOIN visits c USING (patient)'

@@ -33,6 +33,7 @@ INSERT INTO calls SELECT i FROM generate_series(1, 5000) i, generate_series(1, 2
 SELECT dp.protect('calls', 'all', 'pid');
 CREATE ROLE alice LOGIN;
 SELECT dp.grant_analyst('alice', d, 1) FROM unnest(ARRAY['hospital', 'all']) d;
+SELECT dp.harden(apply => true);
 ANALYZE;
 SQL
 
@@ -52,7 +53,7 @@ sub ask
 	my $session = IPC::Run::start([ 'psql', '-X', '-A', '-t', '-q', '-v', 'VERBOSITY=verbose', '-U', 'alice', '-d', $node->connstr('postgres') ],
 		'<', \$in, '>', \$out, '2>&1', IPC::Run::timeout(120));
 
-	$in .= "SELECT 'process ' || pg_backend_pid();\nSET dp.epsilon = 0.05;\n";
+	$in .= "SELECT 'process ' || pg_backend_pid();\nSET dp.epsilon = 0.05;\nSET dp.repeats = off;\n";
 	$session->pump until $out =~ /process (\d+)\n/;
 	my $pid = $1;
 	$out = '';

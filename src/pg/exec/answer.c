@@ -391,8 +391,8 @@ eps_exec_answer(EpsScanState *node)
 	EPS_TEST(eps_exec_test_trace(run, admitted));
 	EPS_TEST(eps_exec_test_point("noise"));
 	resume_interrupts(node);
-	CHECK_FOR_INTERRUPTS();
 	eps_exec_pad_check();
+	CHECK_FOR_INTERRUPTS();
 	if (run->groups->full)
 		end_session();
 	select_groups(run);
@@ -400,7 +400,7 @@ eps_exec_answer(EpsScanState *node)
 	node->rows = eps_exec_emit(run);
 	EPS_TEST(eps_exec_test_point("emit"));
 	MemoryContextSwitchTo(run->context);
-	if (run->keyed)
+	if (run->keyed && !eps_exec_pad_keeps_later(node, run->answer_key))
 		eps_exec_keep(node, run->answer_key);
 	MemoryContextSwitchTo(query);
 	end_run(run);

@@ -496,6 +496,7 @@ typedef struct EpsScanState
 	EpsAnswerRows rows;
 	uint64		next;
 	struct EpsRun *run;			/* has read its input and is not done */
+	uint8	   *keep_key;		/* the answer is kept under it once it has left; NULL: it is not */
 	List	   *cte_tables;		/* of CTEs that the input read first; end with the statement */
 } EpsScanState;
 

@@ -9,16 +9,15 @@
  * answers and errors leave at the end of one.  Reading stops half-way to the
  * deadline: whoever was read is charged in the other half, and the answer withheld.
  *
- * What happens meanwhile must not show either: a cancel and a request to
- * terminate take effect at the end of a quantum, never at a time that depends on
- * how far the work has come; other sessions see one and the same wait event, and
- * no parallel worker that comes and goes.
+ * What happens meanwhile must not show either: interrupts are held, so a cancel or
+ * the end of the session takes effect at the end of a quantum, never at a time that
+ * depends on how far the work has come; other sessions see one and the same wait
+ * event, and no parallel worker that comes and goes.
  */
 #include "postgres.h"
 
-#include <signal.h>
-
 #include "pg/exec/exec_internal.h"
+#include "pg/exec/repeat_internal.h"
 
 #include "access/xact.h"
 #include "executor/executor.h"
@@ -27,6 +26,7 @@
 #include "storage/latch.h"
 #include "storage/lwlock.h"
 #include "storage/proc.h"
+#include "storage/procsignal.h"
 #include "utils/guc.h"
 #include "utils/timeout.h"
 #include "utils/timestamp.h"
@@ -41,10 +41,7 @@
 
 #define USECS_PER_MS		INT64CONST(1000)
 
-/*
- * The statement that is padded now.  What signal handlers touch must stand at
- * file scope; a session runs one statement at a time.
- */
+/* The statement that is padded now: a session runs one at a time. */
 typedef struct Pad
 {
 	bool		active;
@@ -53,14 +50,11 @@ typedef struct Pad
 	int			moments;		/* the deadline is the last one */
 	bool		cut;			/* reading was stopped */
 	uint32		wait_event;		/* where waits are noted that nobody shall see */
-	struct sigaction terminate; /* the session's own handler of SIGTERM */
-	volatile sig_atomic_t deferred; /* SIGTERM has come */
 } Pad;
 
 static Pad	pad;
 static bool setting_pad = false;
 static bool registered = false;
-static TimeoutId tick_timeout;
 static TimeoutId late_timeout;
 static TimeoutId wake_timeout;
 
@@ -94,6 +88,22 @@ eps_exec_pad_of(const EpsDataset *dataset, int64 *quantum_ms, int *moments)
 	return setting_pad;
 }
 
+/* Answers that were given before: protected rows are not read. */
+static bool
+are_repeats(List *scans)
+{
+	ListCell   *lc;
+
+	foreach(lc, scans)
+	{
+		const EpsScanState *node = lfirst(lc);
+
+		if (node->same_as == NULL && node->phase != EPS_SCAN_DONE && !node->asked.repeat)
+			return false;
+	}
+	return true;
+}
+
 /* A statement reaches one data set. */
 static bool
 pads(List *scans)
@@ -101,8 +111,9 @@ pads(List *scans)
 	const EpsScanState *node = linitial(scans);
 	int64		quantum_ms;
 
-	if (!eps_exec_pad_of(node->price != NULL ? node->price->dataset : node->same_as->price->dataset,
-						 &quantum_ms, &pad.moments))
+	if (node->price == NULL)
+		node = node->same_as;
+	if (are_repeats(scans) || !eps_exec_pad_of(node->price->dataset, &quantum_ms, &pad.moments))
 		return false;
 	pad.quantum = quantum_ms * USECS_PER_MS;
 	return true;
@@ -116,31 +127,12 @@ eps_exec_pad_is_active(void)
 
 static void on_transaction(XactEvent event, void *arg);
 
-/* --- signals ----------------------------------------------------------------------------- */
+/* --- timers ------------------------------------------------------------------------------ */
 
 static void
-defer_terminate(SIGNAL_ARGS)
+on_late(void)
 {
-	int			save_errno = errno;
-
-	pad.deferred = true;
-	SetLatch(MyLatch);
-	errno = save_errno;
-}
-
-static void
-terminate_now(void)
-{
-	if (pad.deferred && pad.terminate.sa_handler != SIG_IGN && pad.terminate.sa_handler != SIG_DFL)
-		pad.terminate.sa_handler(SIGTERM);
-	pad.deferred = false;
-}
-
-/* At the end of each quantum. */
-static void
-on_tick(void)
-{
-	terminate_now();
+	eps_exec_pad_late = true;
 }
 
 static void
@@ -150,42 +142,16 @@ on_wake(void)
 }
 
 static void
-on_late(void)
+start_timers(void)
 {
-	eps_exec_pad_late = true;
-}
-
-static void
-take_signals(TimestampTz now)
-{
-	struct sigaction defer;
-	int64		passed = (now - pad.base) / pad.quantum;
-
 	if (!registered)
 	{
-		tick_timeout = RegisterTimeout(USER_TIMEOUT, on_tick);
 		late_timeout = RegisterTimeout(USER_TIMEOUT, on_late);
 		wake_timeout = RegisterTimeout(USER_TIMEOUT, on_wake);
 		RegisterXactCallback(on_transaction, NULL);
 		registered = true;
 	}
-	memset(&defer, 0, sizeof(defer));
-	defer.sa_handler = defer_terminate;
-	defer.sa_flags = SA_RESTART;
-	sigemptyset(&defer.sa_mask);
-	pad.deferred = false;
-	EPS_ENSURE(sigaction(SIGTERM, &defer, &pad.terminate) == 0, "SIGTERM cannot be deferred");
-	enable_timeout_every(tick_timeout, pad.base + (passed + 1) * pad.quantum, (int) (pad.quantum / USECS_PER_MS));
 	enable_timeout_at(late_timeout, pad.base + pad.moments * pad.quantum / 2);
-}
-
-static void
-give_signals_back(void)
-{
-	disable_timeout(tick_timeout, false);
-	disable_timeout(late_timeout, false);
-	(void) sigaction(SIGTERM, &pad.terminate, NULL);
-	terminate_now();
 }
 
 /* --- waits ---------------------------------------------------------------------------------- */
@@ -216,6 +182,8 @@ wait_until(TimestampTz until)
 	{
 		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, 1000L, PG_WAIT_EXTENSION);
 		ResetLatch(MyLatch);
+		if (ProcSignalBarrierPending)
+			ProcessProcSignalBarrier();
 	}
 	disable_timeout(wake_timeout, false);
 	SetLatch(MyLatch);
@@ -256,10 +224,11 @@ raise_withheld(void)
 			 errhint("Ask for less at once, or ask a steward for a longer quantum.")));
 }
 
+/* An interrupt is looked at when the error has left. */
 void
 eps_exec_pad_check(void)
 {
-	if (pad.active && pad.cut)
+	if (pad.active && (pad.cut || QueryCancelPending || ProcDiePending || ClientConnectionLost))
 		raise_withheld();
 }
 
@@ -269,11 +238,12 @@ eps_exec_pad_reading_ended(void)
 	pad.cut = pad.cut || eps_exec_pad_late;
 }
 
-/* The timers stop first: a late one would cut the reading of another statement. */
+/* The timer stops first: it would cut the reading of another statement. */
 static void
 stop(void)
 {
-	give_signals_back();
+	disable_timeout(late_timeout, false);
+	disable_timeout(wake_timeout, false);
 	eps_exec_pad_late = false;
 	show_waits();
 	pad.active = false;
@@ -361,19 +331,50 @@ on_transaction(XactEvent event, void *arg)
 		stop();
 }
 
+/* --- answers that are kept -------------------------------------------------------------- */
+
+/*
+ * Whether one was kept shows when it is asked for again.  So an answer that was
+ * withheld, or not waited for, is not kept: else it would show whether the work was
+ * done before the cancel.
+ */
+bool
+eps_exec_pad_keeps_later(EpsScanState *node, const uint8 key[EPS_ANSWER_KEY_LEN])
+{
+	if (!pad.active)
+		return false;
+	node->keep_key = MemoryContextAlloc(node->css.ss.ps.state->es_query_cxt, EPS_ANSWER_KEY_LEN);
+	memcpy(node->keep_key, key, EPS_ANSWER_KEY_LEN);
+	return true;
+}
+
+static void
+keep_answers(List *scans)
+{
+	ListCell   *lc;
+
+	foreach(lc, scans)
+	{
+		EpsScanState *node = lfirst(lc);
+
+		if (node->keep_key != NULL)
+			eps_exec_keep(node, node->keep_key);
+		node->keep_key = NULL;
+	}
+}
+
 /* --- a padded statement ------------------------------------------------------------------------ */
 
 static void
 enter(void)
 {
 	TimestampTz start = GetCurrentStatementStartTimestamp();
-	TimestampTz now = GetCurrentTimestamp();
-	int64		passed = Max(now - start, 0) / pad.quantum;
+	int64		passed = Max(GetCurrentTimestamp() - start, 0) / pad.quantum;
 
 	pad.base = start + passed * pad.quantum;
 	pad.cut = false;
 	eps_exec_pad_late = false;
-	take_signals(now);
+	start_timers();
 	hide_waits();
 	pad.active = true;
 }
@@ -391,12 +392,15 @@ abandon_runs(List *scans)
 void
 eps_exec_pad(List *scans, EpsRunScans run)
 {
+	int64		moment;
+
 	if (pad.active || !pads(scans))
 	{
 		run(scans);
 		return;
 	}
 	enter();
+	HOLD_INTERRUPTS();			/* an error ends the hold by itself */
 	PG_TRY();
 	{
 		run(scans);
@@ -410,12 +414,12 @@ eps_exec_pad(List *scans, EpsRunScans run)
 		PG_RE_THROW();
 	}
 	PG_END_TRY();
-	if (leave() > pad.moments)
-	{
-		CHECK_FOR_INTERRUPTS();
-		raise_withheld();
-	}
+	moment = leave();
+	RESUME_INTERRUPTS();
 	CHECK_FOR_INTERRUPTS();
+	if (moment > pad.moments)
+		raise_withheld();
+	keep_answers(scans);
 }
 
 void

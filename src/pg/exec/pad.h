@@ -21,8 +21,11 @@ extern void eps_exec_pad_reading_ended(void);
 /* Waits until a charge may go to the ledger writer. Interrupts are left pending. */
 extern void eps_exec_pad_charge(void);
 
-/* ERROR PV014 if reading was stopped. */
+/* ERROR PV014 if reading was stopped, or an interrupt waits that stopped it. */
 extern void eps_exec_pad_check(void);
+
+/* In a padded statement an answer is kept when it has left; false: keep it now. */
+extern bool eps_exec_pad_keeps_later(EpsScanState *node, const uint8 key[EPS_ANSWER_KEY_LEN]);
 
 /* Before a FATAL error after reading began. */
 extern void eps_exec_pad_leave_in_error(void);
