@@ -23,6 +23,7 @@ INSERT INTO patients SELECT i, 1 + i % 5 FROM generate_series(1, 500) i;
 SELECT dp.create_dataset('hospital', 10, 1e-6, capacity => 2000);
 SELECT dp.protect('patients', 'hospital', 'id');
 CREATE ROLE alice LOGIN;
+ALTER ROLE alice SET dp.repeats = off;
 SELECT dp.grant_analyst('alice', 'hospital', 1);
 SQL
 

@@ -20,6 +20,7 @@ my $node = new_server('pad_release', conf => "max_parallel_workers_per_gather = 
 
 $node->safe_psql('postgres', <<'SQL');
 CREATE EXTENSION pg_epsilon;
+SELECT dp.harden(apply => true);
 CREATE TABLE with_owner (pid int NOT NULL, cost int CHECK (cost BETWEEN 0 AND 10));
 INSERT INTO with_owner SELECT i % 1000, 1 FROM generate_series(1, 4000) i;
 CREATE TABLE without_owner (LIKE with_owner INCLUDING ALL);
@@ -50,7 +51,7 @@ sub start_alice
 	my $file = PostgreSQL::Test::Utils::tempdir() . '/alice.sql';
 
 	open(my $to, '>', $file) or die "$file: $!";
-	print $to "\\set VERBOSITY verbose\nSET dp.epsilon = 0.001;\n\\timing on\n$script";
+	print $to "\\set VERBOSITY verbose\nSET dp.epsilon = 0.001;\nSET dp.repeats = off;\n\\timing on\n$script";
 	close $to;
 	$session{run} = start([ 'psql', '-X', '-A', '-t', '-q', '-U', 'alice', '-d', $node->connstr('postgres'), '-f', $file ],
 		'>', \$session{out}, '2>&1');
@@ -172,6 +173,8 @@ my $before = entries();
 my $heavy = 'SELECT sum(a.cost) > 0 FROM many a JOIN many b ON b.pid = a.pid JOIN many c ON c.pid = b.pid;';
 leaves_at(alice($heavy), qr/PV014: the answer is withheld/, 2, 'an answer that is not ready by the deadline');
 is(entries(), $before + 1, 'it is charged');
+is($node->safe_psql('postgres', 'SELECT count(*) FROM dp_book.answer WHERE seq = (SELECT max(seq) FROM dp_book.entry)'), 0,
+	'and not kept to be given again');
 cmp_ok($node->safe_psql('postgres', "SELECT count(*) FROM dp.statement('hospital', 1)"), '>', 0, 'and so are the owners that were read');
 
 my $caught = "DO \$\$ BEGIN PERFORM sum(a.cost) FROM many a JOIN many b ON b.pid = a.pid JOIN many c ON c.pid = b.pid;"
@@ -200,8 +203,17 @@ for my $case ([ 'SELECT count(*) FROM without_owner;', 'after the work' ], [ $he
 	my $moment = (1 + int(1000 * ($sent - $from) / $quantum)) * $quantum;
 
 	like($text, qr/57P01|connection to server was lost/, "terminated $name");
-	cmp_ok(abs($ms - $moment), '<', 40, sprintf('terminated %s: at the end of the quantum (%.1f ms)', $name, $ms));
+	my $nearest = $quantum * int($ms / $quantum + 0.5);
+	cmp_ok(abs($ms - $nearest), '<', 40, sprintf('terminated %s: at the end of a quantum (%.1f ms)', $name, $ms));
+	cmp_ok($nearest, '>=', $moment, "terminated $name: once the charge is on disk");
 }
+
+# An answer that is given again leaves at a moment too
+$before = entries();
+leaves_at(alice("SET dp.repeats = on;\nSELECT sum(cost) + 1 > 0 FROM without_owner WHERE pid < 900;\nSELECT sum(cost) > 1 FROM without_owner WHERE pid < 900;"),
+	qr/^[tf]\n.*^[tf]\n/ms, 1, 'an answer given again');
+is($node->safe_psql('postgres', "SELECT string_agg(kind, ' ' ORDER BY seq) FROM dp.releases WHERE seq > $before"), 'release repeat',
+	'is kept when the first one has left');
 
 # --- what other sessions see ------------------------------------------------------------------------
 
@@ -211,7 +223,7 @@ $node->safe_psql('postgres', "SELECT dp.set_pad('hospital', '2 s', '2 s')", extr
 my $watch = <<'SQL';
 DO $$
 DECLARE
-	first_xid text := NULL; xid text; changed float8 := NULL; waits text[] := '{}'; workers int := 0; me record;
+	first_xid text := NULL; xid text; changed float8 := NULL; changes int := 0; waits text[] := '{}'; workers int := 0; me record;
 BEGIN
 	FOR i IN 1 .. 4000 LOOP
 		PERFORM pg_stat_clear_snapshot();
@@ -222,6 +234,7 @@ BEGIN
 		IF me.ms > 10 THEN
 			first_xid := coalesce(first_xid, xid);
 			changed := coalesce(changed, CASE WHEN xid <> first_xid THEN me.ms END);
+			changes := greatest(changes, xid::bigint - first_xid::bigint);
 			IF NOT coalesce(me.wait_event, 'none') = ANY (waits) THEN
 				waits := waits || coalesce(me.wait_event, 'none');
 			END IF;
@@ -231,14 +244,14 @@ BEGIN
 		END IF;
 		PERFORM pg_sleep(0.002);
 	END LOOP;
-	RAISE NOTICE 'waits % workers % charged at %', waits, workers, changed;
+	RAISE NOTICE 'waits % workers % transactions % charged at %', waits, workers, changes, changed;
 END
 $$;
 SQL
 my $session = start_alice("SELECT sum(cost) > 0 FROM with_owner;\n");
 my ($rc, $stdout, $stderr) = $node->psql('postgres', $watch);
 end_alice($session);
-like($stderr, qr/waits \{Extension\} workers 0 /, 'one wait event, no workers');
+like($stderr, qr/waits \{Extension\} workers 0 transactions 1 /, 'one wait event, no workers, no transaction but the charge before the answer leaves');
 my ($charged) = $stderr =~ /charged at ([0-9.]+)/;
 cmp_ok($charged // 0, '>=', 1500, 'the ledger is written at three quarters of the quantum');
 cmp_ok($charged // 0, '<', 1700, 'and not later');

@@ -18,6 +18,7 @@ my $question = 'SELECT count(*) FROM patients WHERE county = ';
 
 $node->safe_psql('postgres', <<'SQL');
 CREATE EXTENSION pg_epsilon;
+SELECT dp.harden(apply => true);
 CREATE TABLE patients (id int PRIMARY KEY, county int NOT NULL CHECK (county BETWEEN 1 AND 50));
 INSERT INTO patients SELECT i, 1 + i % 50 FROM generate_series(1, 500) i;
 SELECT dp.create_dataset('hospital', 10, 1e-6, capacity => 2000);

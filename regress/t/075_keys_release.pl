@@ -14,6 +14,7 @@ my $node = new_server('keys_release');
 
 $node->safe_psql('postgres', <<'SQL');
 CREATE EXTENSION pg_epsilon;
+SELECT dp.harden(apply => true);
 CREATE TABLE small (id int2 PRIMARY KEY);
 CREATE TABLE middle (id int4 PRIMARY KEY);
 CREATE TABLE large (id int8 PRIMARY KEY);

@@ -391,6 +391,8 @@ eps_exec_answer(EpsScanState *node)
 	EPS_TEST(eps_exec_test_trace(run, admitted));
 	EPS_TEST(eps_exec_test_point("noise"));
 	resume_interrupts(node);
+	if (ProcDiePending)
+		eps_exec_pad_leave_in_error();	/* the session's end is not caught on the way */
 	CHECK_FOR_INTERRUPTS();
 	eps_exec_pad_check();
 	if (run->groups->full)
@@ -399,9 +401,8 @@ eps_exec_answer(EpsScanState *node)
 	MemoryContextSwitchTo(node->css.ss.ps.state->es_query_cxt);
 	node->rows = eps_exec_emit(run);
 	EPS_TEST(eps_exec_test_point("emit"));
-	MemoryContextSwitchTo(run->context);
-	if (run->keyed)
-		eps_exec_keep(node, run->answer_key);
+	node->asked.keep = run->keyed;
+	memcpy(node->asked.key, run->answer_key, sizeof(node->asked.key));
 	MemoryContextSwitchTo(query);
 	end_run(run);
 }

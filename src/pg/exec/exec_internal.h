@@ -471,7 +471,9 @@ typedef struct EpsAsked
 											 * of inner releases */
 	int64		seq;			/* of the release that answers; 0 = not known yet */
 	bool		repeat;
-	uint8		key[EPS_ANSWER_KEY_LEN];	/* of a repeat, as the following */
+	bool		keep;			/* it has run, and its answer is to be stored */
+	uint8		key[EPS_ANSWER_KEY_LEN];	/* of a repeat, or of what is kept */
+	/* Of a repeat: */
 	TimestampTz at;				/* when the answer was given first */
 	EpsAnswerRows rows;
 	uint64		policy_version;

@@ -233,6 +233,7 @@ eps_exec_repeat(EpsScanState *node)
 		.answer_key = node->asked.key
 	};
 
+	eps_exec_pad_charge();
 	check_policy(node);
 	(void) eps_budget_repeat(node->book, &admission, node->asked.seq);
 	node->rows = node->asked.rows;
@@ -240,13 +241,33 @@ eps_exec_repeat(EpsScanState *node)
 
 /* --- after a release has run -------------------------------------------------------------------- */
 
-void
-eps_exec_keep(EpsScanState *node, const uint8 key[EPS_ANSWER_KEY_LEN])
+static void
+keep(EpsScanState *node)
 {
 	StringInfoData bytes;
 
 	initStringInfo(&bytes);
 	eps_exec_store_rows(&bytes, node->plan, &node->rows);
-	eps_budget_store_answer(node->book, key, node->asked.seq, (const uint8 *) bytes.data, (Size) bytes.len);
+	eps_budget_store_answer(node->book, node->asked.key, node->asked.seq, (const uint8 *) bytes.data, (Size) bytes.len);
 	pfree(bytes.data);
+	node->asked.keep = false;
+}
+
+/*
+ * When all releases of the statement have run: at a public time where its data set
+ * is padded, since the writer's transactions are seen.  What is withheld, or ends
+ * in an error, is not kept.
+ */
+void
+eps_exec_keep(List *scans)
+{
+	ListCell   *lc;
+
+	if (eps_exec_pad_is_active())
+		return;					/* within a release that waits for this one */
+	foreach(lc, scans)
+	{
+		if (((EpsScanState *) lfirst(lc))->asked.keep)
+			keep(lfirst(lc));
+	}
 }

@@ -21,6 +21,6 @@ extern void eps_exec_ask(EpsAsked *asked, const List *statement, const EpsSettin
 						 ParamListInfo params, Snapshot snapshot);
 extern bool eps_exec_answer_key(uint8 key[EPS_ANSWER_KEY_LEN], const EpsAsked *asked, const List *statement);
 extern void eps_exec_repeat(EpsScanState *node);
-extern void eps_exec_keep(EpsScanState *node, const uint8 key[EPS_ANSWER_KEY_LEN]);
+extern void eps_exec_keep(List *scans);
 
 #endif							/* EPS_PG_EXEC_REPEAT_INTERNAL_H */

@@ -200,6 +200,7 @@ run_scans(EState *estate, List *scans)
 		book_releases(scans);
 	if (has_phase(scans, EPS_SCAN_BOOKED))
 		eps_exec_pad(scans, run_all);
+	eps_exec_keep(scans);
 	MemoryContextSwitchTo(old);
 }
 
