@@ -4,6 +4,7 @@
 \set ECHO none
 \o /dev/null
 SET client_min_messages = warning;
+SET dp.repeats = off;
 DROP ROLE IF EXISTS regress_analyze_functions;
 CREATE EXTENSION pg_epsilon;
 SELECT dp.harden(apply => true);

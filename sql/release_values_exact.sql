@@ -5,6 +5,7 @@
 \set ECHO none
 \o /dev/null
 SET client_min_messages = error;
+SET dp.repeats = off;
 DROP ROLE IF EXISTS regress_values_exact;
 SET client_min_messages = warning;
 CREATE EXTENSION pg_epsilon;

@@ -24,6 +24,7 @@ INSERT INTO visits SELECT 1 + i % 100 FROM generate_series(1, 3000) i;
 SELECT dp.create_dataset('hospital', 10, 1e-6, capacity => 2000);
 SELECT dp.protect('patients', 'hospital', 'id'), dp.protect('visits', 'hospital', 'patient', rows_per_owner => 3);
 CREATE ROLE alice LOGIN;
+ALTER ROLE alice SET dp.repeats = off;
 SELECT dp.grant_analyst('alice', 'hospital', 1);
 SELECT dp.harden(apply => true);
 SQL

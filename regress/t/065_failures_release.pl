@@ -22,6 +22,8 @@ SELECT dp.protect('visits', 'hospital', 'patient', rows_per_owner => 8);
 CREATE ROLE alice LOGIN;
 SELECT dp.grant_analyst('alice', 'hospital', 1);
 CREATE ROLE poor LOGIN;
+ALTER ROLE alice SET dp.repeats = off;
+ALTER ROLE poor SET dp.repeats = off;
 SELECT dp.grant_analyst('poor', 'hospital', 1);
 ALTER ROLE poor SET temp_file_limit = 0;
 SQL

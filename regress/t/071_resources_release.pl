@@ -32,6 +32,7 @@ CREATE TABLE calls (pid int NOT NULL);
 INSERT INTO calls SELECT i FROM generate_series(1, 5000) i, generate_series(1, 2);
 SELECT dp.protect('calls', 'all', 'pid');
 CREATE ROLE alice LOGIN;
+ALTER ROLE alice SET dp.repeats = off;
 SELECT dp.grant_analyst('alice', d, 1) FROM unnest(ARRAY['hospital', 'all']) d;
 SELECT dp.harden(apply => true);
 ANALYZE;
