@@ -233,6 +233,7 @@ eps_exec_repeat(EpsScanState *node)
 		.answer_key = node->asked.key
 	};
 
+	eps_exec_pad_charge();
 	check_policy(node);
 	(void) eps_budget_repeat(node->book, &admission, node->asked.seq);
 	node->rows = node->asked.rows;
