@@ -113,6 +113,11 @@ SELECT statement FROM found
 \gexec
 SELECT severity, opening, reaches, statement FROM found;
 
+-- Times, until each data set is padded
+SELECT severity, opening, statement FROM dp.doctor() WHERE opening ~ '^timing';
+SELECT dp.set_pad('hospital', '200 ms');
+SELECT severity, opening, statement FROM dp.doctor() WHERE opening ~ '^timing';
+
 -- Who may ask the doctor, and who may harden
 SET SESSION AUTHORIZATION :analyst;
 SELECT * FROM dp.doctor();

@@ -262,11 +262,12 @@ AS $$
 	JOIN setting s ON s.name = c.name AND s.value ~ c.pattern
 	WHERE NOT (c.name = 'ssl' AND current_setting('listen_addresses') = '')
 	UNION ALL
-	-- absent in a version that does not pad answers
-	SELECT 'warning', 'timing is open', 'how many rows a release met, and how many owners it charged, in how long it takes', 'analysts',
-		   CASE WHEN EXISTS (SELECT FROM setting s WHERE s.name = 'dp.pad') THEN 'ALTER SYSTEM SET dp.pad = on'
-				ELSE '-- none: let analysts ask through something that answers at fixed times' END
-	WHERE NOT EXISTS (SELECT FROM setting s WHERE s.name = 'dp.pad' AND s.value NOT IN ('off', '0'))
+	SELECT 'warning', 'timing is open' || coalesce(' in data set ' || string_agg(quote_ident(d.dataset), ', ' ORDER BY d.dataset), ''),
+		   'how many rows a release met, and how many owners it charged, in how long it takes', 'analysts', 'ALTER SYSTEM SET dp.pad = on'
+	FROM dp._datasets() d
+	WHERE d.closed_at IS NULL AND d.dataset NOT IN (SELECT p.dataset FROM dp._pads() p)
+	AND EXISTS (SELECT FROM setting s WHERE s.name = 'dp.pad' AND s.value = 'off')
+	HAVING count(*) > 0
 	UNION ALL
 	SELECT 'open', 'the next start is without pg_epsilon', 'nothing: but no release is answered, and changes of rights are not watched', 'nobody',
 		   format('ALTER SYSTEM SET shared_preload_libraries = %s', concat_ws(', ', NULLIF(f.setting, ''), 'pg_epsilon'))

@@ -38,6 +38,7 @@ SELECT dp.protect('many', 'hospital', 'pid');
 SELECT dp.declare_public('county');
 ANALYZE;
 CREATE ROLE alice LOGIN;
+ALTER ROLE alice SET dp.repeats = off;
 SELECT dp.grant_analyst('alice', 'hospital', 1);
 GRANT SELECT ON county TO alice;
 CREATE ROLE sam LOGIN IN ROLE dp_steward;
