@@ -42,7 +42,6 @@ ALTER ROLE alice SET dp.repeats = off;
 SELECT dp.grant_analyst('alice', 'hospital', 1);
 GRANT SELECT ON county TO alice;
 CREATE ROLE sam LOGIN IN ROLE dp_steward;
-SELECT dp.harden(apply => true);
 SQL
 
 # What psql says of a script of alice's, times included

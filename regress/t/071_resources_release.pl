@@ -34,7 +34,6 @@ SELECT dp.protect('calls', 'all', 'pid');
 CREATE ROLE alice LOGIN;
 ALTER ROLE alice SET dp.repeats = off;
 SELECT dp.grant_analyst('alice', d, 1) FROM unnest(ARRAY['hospital', 'all']) d;
-SELECT dp.harden(apply => true);
 ANALYZE;
 SQL
 
