@@ -223,6 +223,21 @@ SELECT kind, count(*) > 5 AS many, count(DISTINCT purpose) FROM dp_book.entry WH
 -- ordinary answers were charged to limits, the others to nobody's
 SELECT count(*) FROM dp_book.charge c JOIN dp_book.entry e USING (seq) WHERE e.kind <> 'release';
 SELECT * FROM verified();
+-- The certificate counts delta as it counts rho
+CREATE TABLE towns (id int PRIMARY KEY, town text);
+INSERT INTO towns SELECT i, 'town' FROM generate_series(1, 50) i;
+SELECT dp.create_dataset('towns', 1, 1e-9, capacity => 1000) > 0 AS made;
+SELECT dp.protect('towns', 'towns', 'id'), dp.grant_analyst('regress_owners_analyst', 'towns', 1);
+SET SESSION AUTHORIZATION regress_owners_analyst;
+RESET dp.epsilon;
+SET dp.delta = 4e-10;
+SELECT count(*) <= 1 AS asked FROM (SELECT town FROM towns GROUP BY town) t;
+SELECT nobody_left_out, delta_spent BETWEEN 3e-10 AND 4e-10 AS counted FROM dp.certificate('towns');
+SELECT count(*) <= 1 AS asked FROM (SELECT town FROM towns GROUP BY town) t;
+SELECT nobody_left_out, rho_spent < 0.1 * rho_standard AS by_delta FROM dp.certificate('towns');
+RESET SESSION AUTHORIZATION;
+SELECT * FROM verified();
+
 -- one too many is found
 UPDATE dp_book.entry SET level = level + 4 WHERE kind <> 'release';
 UPDATE dp_book.merge SET units = units / 2 WHERE dataset_id = 1 AND merge_no = 1;
@@ -230,5 +245,5 @@ SELECT * FROM verified();
 
 DROP OWNED BY regress_owners_analyst CASCADE;
 SET client_min_messages = error;
-SELECT dp.revoke_analyst('regress_owners_analyst', 'hospital'), dp.revoke_analyst('regress_owners_analyst', 'trips');
+SELECT dp.revoke_analyst('regress_owners_analyst', d) FROM (VALUES ('hospital'), ('trips'), ('towns')) v(d);
 DROP ROLE regress_owners_analyst, regress_owners_steward;
