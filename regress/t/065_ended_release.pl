@@ -26,7 +26,6 @@ SELECT dp.protect('patients', 'hospital', 'id'), dp.protect('visits', 'hospital'
 CREATE ROLE alice LOGIN;
 ALTER ROLE alice SET dp.repeats = off;
 SELECT dp.grant_analyst('alice', 'hospital', 1);
-SELECT dp.harden(apply => true);
 SQL
 
 my $long = 'SELECT count(*) FROM visits a JOIN visits b USING (patient) JOIN visits c USING (patient)'
