@@ -67,12 +67,12 @@ SELECT count(*) AS rows, count(DISTINCT (n, mean)) AS different FROM seen;
 CREATE TEMP TABLE keys (pass int, sex text, born numeric, day timestamp, insured boolean, county text, n bigint);
 INSERT INTO keys (pass, sex, insured, n) SELECT 1, sex, insured, count(*) FROM patients GROUP BY sex, insured;
 INSERT INTO keys (pass, sex, insured, n) SELECT 2, sex, insured, count(*) FROM patients GROUP BY sex, insured;
-INSERT INTO keys (pass, born, n) SELECT 1, extract(month FROM at), count(*) FROM visits GROUP BY 2;
-INSERT INTO keys (pass, born, n) SELECT 2, extract(month FROM at), count(*) FROM visits GROUP BY 2;
+INSERT INTO keys (pass, sex, born, n) SELECT 1, 'by month', extract(month FROM at), count(*) FROM visits GROUP BY 3;
+INSERT INTO keys (pass, sex, born, n) SELECT 2, 'by month', extract(month FROM at), count(*) FROM visits GROUP BY 3;
 INSERT INTO keys (pass, county, n) SELECT 1, county, count(*) FROM patients GROUP BY county;
 INSERT INTO keys (pass, county, n) SELECT 2, county, count(*) FROM patients GROUP BY county;
-INSERT INTO keys (pass, day, n) SELECT 1, date_trunc('year', at), count(*) FROM visits GROUP BY 2;
-INSERT INTO keys (pass, day, n) SELECT 2, date_trunc('year', at), count(*) FROM visits GROUP BY 2;
+INSERT INTO keys (pass, sex, day, n) SELECT 1, 'by year', date_trunc('year', at), count(*) FROM visits GROUP BY 3;
+INSERT INTO keys (pass, sex, day, n) SELECT 2, 'by year', date_trunc('year', at), count(*) FROM visits GROUP BY 3;
 SELECT count(*) FILTER (WHERE pass = 1) AS first, count(*) FILTER (WHERE pass = 2) AS second,
 	count(DISTINCT (sex, born, day, insured, county, n)) AS different FROM keys;
 

@@ -15,6 +15,7 @@ my $node = new_server('ended_release', conf => "client_connection_check_interval
 
 $node->safe_psql('postgres', <<'SQL');
 CREATE EXTENSION pg_epsilon;
+SELECT dp.harden(apply => true);
 CREATE TABLE patients (id int PRIMARY KEY, county int NOT NULL CHECK (county BETWEEN 1 AND 5));
 CREATE TABLE visits (patient int NOT NULL);
 CREATE INDEX ON visits (patient);

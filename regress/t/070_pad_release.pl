@@ -20,6 +20,7 @@ my $node = new_server('pad_release', conf => "max_parallel_workers_per_gather = 
 
 $node->safe_psql('postgres', <<'SQL');
 CREATE EXTENSION pg_epsilon;
+SELECT dp.harden(apply => true);
 CREATE TABLE with_owner (pid int NOT NULL, cost int CHECK (cost BETWEEN 0 AND 10));
 INSERT INTO with_owner SELECT i % 1000, 1 FROM generate_series(1, 4000) i;
 CREATE TABLE without_owner (LIKE with_owner INCLUDING ALL);

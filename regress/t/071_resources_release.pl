@@ -16,6 +16,7 @@ my $node = new_server('resources', conf => "log_error_verbosity = terse\nlog_sta
 
 $node->safe_psql('postgres', <<'SQL');
 CREATE EXTENSION pg_epsilon;
+SELECT dp.harden(apply => true);
 CREATE TABLE patients (id int PRIMARY KEY);
 INSERT INTO patients SELECT i FROM generate_series(1, 5000) i;
 CREATE TABLE visits (pid int NOT NULL, note text, cost int CHECK (cost BETWEEN 0 AND 10));
