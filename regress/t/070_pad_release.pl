@@ -231,7 +231,7 @@ BEGIN
 		IF me.ms > 400 THEN
 			first_xid := coalesce(first_xid, xid);
 			changed := coalesce(changed, CASE WHEN xid <> first_xid THEN me.ms END);
-			IF NOT coalesce(me.wait_event, 'none') = ANY (waits) THEN
+			IF me.ms < 1400 AND NOT coalesce(me.wait_event, 'none') = ANY (waits) THEN	-- before it charges
 				waits := waits || coalesce(me.wait_event, 'none');
 			END IF;
 			workers := workers + me.workers;
