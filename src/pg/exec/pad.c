@@ -28,6 +28,7 @@
 #include "storage/proc.h"
 #include "storage/procsignal.h"
 #include "utils/guc.h"
+#include "utils/memutils.h"
 #include "utils/timeout.h"
 #include "utils/timestamp.h"
 #include "utils/tuplestore.h"
@@ -40,6 +41,7 @@
 #define DERIVED_MOMENTS		4
 
 #define USECS_PER_MS		INT64CONST(1000)
+#define WASH_BYTES			((Size) 32 * 1024 * 1024)
 
 /* The statement that is padded now: a session runs one at a time. */
 typedef struct Pad
@@ -249,12 +251,30 @@ stop(void)
 	pad.active = false;
 }
 
+/*
+ * Work leaves its traces in the processor's caches, and what follows the moment is
+ * slower by them.  Memory of one size is written after all work, so that the traces
+ * are those of this.
+ */
+static void
+wash_caches(void)
+{
+	char	   *block = MemoryContextAllocExtended(TopMemoryContext, WASH_BYTES, MCXT_ALLOC_HUGE | MCXT_ALLOC_NO_OOM);
+
+	if (block == NULL)
+		return;
+	eps_base_wipe(block, WASH_BYTES);
+	pfree(block);
+}
+
 /* Waits for the next moment, then is padded no more; returns the moment's number. */
 static int64
 leave(void)
 {
-	int64		k = next_moment();
+	int64		k;
 
+	wash_caches();
+	k = next_moment();
 	wait_until(pad.base + k * pad.quantum);
 	stop();
 	return k;
