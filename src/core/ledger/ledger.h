@@ -1,0 +1,233 @@
+/*
+ * ledger.h
+ *	  The log: canonical entries, RFC 6962 trees and proofs, signed checkpoints,
+ *	  tiles, commitments to fields, balance and consent maps.  Byte layouts:
+ *	  docs/design/ledger.md.
+ *
+ * Promises: bytes in, bytes out; no allocation, no clock, no input or output;
+ * foreign bytes are read strictly: EPS_E_FORMAT for what is not canonical,
+ * EPS_E_AUTH for what does not verify.
+ */
+#ifndef EPS_CORE_LEDGER_H
+#define EPS_CORE_LEDGER_H
+
+#include "core/base/base.h"
+
+#define EPS_HASH_LEN 32
+
+typedef struct EpsHash
+{
+	uint8_t		b[EPS_HASH_LEN];
+} EpsHash;
+
+/* --- entries ----------------------------------------------------------------- */
+
+#define EPS_ENTRY_LEN 256
+#define EPS_ENTRY_BODY_LEN 160
+#define EPS_ENTRY_FIELDS 8
+#define EPS_LEDGER_ID_LEN 16
+
+typedef enum EpsEntryKind
+{
+	EPS_ENTRY_BOOT = 1,
+	EPS_ENTRY_KEY,
+	EPS_ENTRY_POLICY,
+	EPS_ENTRY_RELEASE,
+	EPS_ENTRY_REPEAT,
+	EPS_ENTRY_LEFT_OUT,
+	EPS_ENTRY_ANSWERS,
+	EPS_ENTRY_OWNERS,
+	EPS_ENTRY_RECOVERY,
+	EPS_ENTRY_ATTESTATION
+} EpsEntryKind;
+
+typedef struct EpsEntry
+{
+	EpsEntryKind kind;
+	uint32_t	dataset;
+	uint64_t	seq;			/* from 1; leaf index + 1 */
+	uint64_t	at;				/* microseconds since 1970 */
+	uint64_t	epoch;			/* from 1 */
+	EpsU128		total_units;	/* worst case of all releases of the data set */
+	EpsU128		total_delta_units;
+	EpsHash		fields;			/* root of the commitments */
+	uint8_t		body[EPS_ENTRY_BODY_LEN];
+} EpsEntry;
+
+extern void eps_ledger_entry_write(uint8_t out[EPS_ENTRY_LEN], const EpsEntry *entry);
+extern EPS_MUST_USE EpsStatus eps_ledger_entry_read(EpsEntry *out, const uint8_t in[EPS_ENTRY_LEN]);
+
+/* "release", "left out", ...; NULL for no kind */
+extern const char *eps_ledger_kind_name(int kind);
+
+typedef struct EpsField
+{
+	const uint8_t *bytes;
+	size_t		len;
+} EpsField;
+
+/* Key of one field's commitment, the commitment, and the root over all eight. */
+extern void eps_ledger_field_key(uint8_t key[32], const uint8_t r[32], int field);
+extern void eps_ledger_field_commit(EpsHash *out, const uint8_t key[32], EpsField field);
+extern void eps_ledger_fields_root(EpsHash *out, const uint8_t r[32], const EpsField field[EPS_ENTRY_FIELDS]);
+
+/* An opening's bytes: r, then length and bytes of each field. The fields read
+ * point into the input. */
+extern size_t eps_ledger_opening_len(const EpsField field[EPS_ENTRY_FIELDS]);
+extern void eps_ledger_opening_write(uint8_t *out, const uint8_t r[32], const EpsField field[EPS_ENTRY_FIELDS]);
+extern EPS_MUST_USE EpsStatus eps_ledger_opening_read(uint8_t r[32], EpsField field[EPS_ENTRY_FIELDS],
+													  const uint8_t *in, size_t len);
+
+/* --- trees (RFC 9162, section 2.1) --------------------------------------------- */
+
+extern void eps_ledger_leaf_hash(EpsHash *out, const uint8_t *bytes, size_t len);
+extern void eps_ledger_node_hash(EpsHash *out, const EpsHash *left, const EpsHash *right);
+
+/* The growing tree: one hash a set bit of size, largest first. */
+typedef struct EpsFrontier
+{
+	uint64_t	size;
+	EpsHash		node[64];
+} EpsFrontier;
+
+extern void eps_ledger_frontier_init(EpsFrontier *tree);
+extern void eps_ledger_frontier_add(EpsFrontier *tree, const EpsHash *leaf);
+extern void eps_ledger_frontier_root(EpsHash *out, const EpsFrontier *tree);
+
+/*
+ * Proofs over a tree whose hashes the caller keeps.  fetch gives the hash of the
+ * complete subtree of height `level` that begins at leaf index << level; it is
+ * asked only for complete subtrees within size.  proof holds at most 64 hashes.
+ */
+typedef EpsStatus (*EpsFetchHash) (void *context, EpsHash *out, unsigned level, uint64_t index);
+
+#define EPS_PROOF_MAX 64
+
+extern EPS_MUST_USE EpsStatus eps_ledger_root(EpsHash *out, uint64_t size, EpsFetchHash fetch, void *context);
+extern EPS_MUST_USE EpsStatus eps_ledger_inclusion(EpsHash proof[EPS_PROOF_MAX], size_t *n, uint64_t index, uint64_t size,
+												   EpsFetchHash fetch, void *context);
+extern EPS_MUST_USE EpsStatus eps_ledger_consistency(EpsHash proof[EPS_PROOF_MAX], size_t *n, uint64_t from, uint64_t to,
+													 EpsFetchHash fetch, void *context);
+
+extern EPS_MUST_USE EpsStatus eps_ledger_check_inclusion(const EpsHash *leaf, uint64_t index, uint64_t size,
+														 const EpsHash *proof, size_t n, const EpsHash *root);
+extern EPS_MUST_USE EpsStatus eps_ledger_check_consistency(uint64_t from, uint64_t to, const EpsHash *proof, size_t n,
+														   const EpsHash *from_root, const EpsHash *to_root);
+
+/* Path of a tile in a log's export: "tile/0/x001/067", ".p/5" for a partial one;
+ * level -1: entry bundles.  out has room for 128 bytes. */
+extern void eps_ledger_tile_path(char out[128], int level, uint64_t n, unsigned width);
+
+/* --- checkpoints (C2SP signed-note, tlog-checkpoint) ------------------------------ */
+
+#define EPS_NOTE_MAX ((size_t) 64 * 1024)	/* bytes of a checkpoint, foreign ones too */
+#define EPS_CHECKPOINT_TOTALS 64
+
+typedef struct EpsCheckpointTotal
+{
+	uint32_t	dataset;
+	EpsU128		units;
+	EpsU128		delta_units;
+} EpsCheckpointTotal;
+
+typedef struct EpsCheckpoint
+{
+	char		origin[128];	/* without newline, NUL-terminated */
+	uint64_t	size;
+	EpsHash		root;
+	unsigned	ntotals;
+	EpsCheckpointTotal total[EPS_CHECKPOINT_TOTALS];
+} EpsCheckpoint;
+
+#define EPS_SIGN_PUBLIC_LEN 32
+#define EPS_SIGN_SECRET_LEN 64	/* as libsodium: seed and public key */
+#define EPS_SIGN_LEN 64
+
+/* "pg_epsilon/<32 hex digits>" */
+extern void eps_ledger_origin(char out[128], const uint8_t id[EPS_LEDGER_ID_LEN]);
+/* "name+hash+base64", NUL-terminated */
+extern EPS_MUST_USE EpsStatus eps_ledger_vkey_write(char out[256], const char *name, const uint8_t key[EPS_SIGN_PUBLIC_LEN]);
+extern EPS_MUST_USE EpsStatus eps_ledger_vkey_read(char name[128], uint8_t key[EPS_SIGN_PUBLIC_LEN],
+												   const char *in, size_t len);
+
+/* The text that is signed, without signatures, and the whole note; *n bytes, no NUL. EPS_E_SPACE. */
+extern EPS_MUST_USE EpsStatus eps_ledger_checkpoint_text(char *out, size_t room, size_t *n, const EpsCheckpoint *checkpoint);
+extern EPS_MUST_USE EpsStatus eps_ledger_checkpoint_sign(char *out, size_t room, size_t *n, const EpsCheckpoint *checkpoint,
+														 const uint8_t secret[EPS_SIGN_SECRET_LEN]);
+/*
+ * Reads a note strictly, with ours and any other signature lines, and checks the
+ * one by (name, key); EPS_E_AUTH if there is none or it is wrong.
+ */
+extern EPS_MUST_USE EpsStatus eps_ledger_checkpoint_read(EpsCheckpoint *out, const char *note, size_t len,
+														 const char *name, const uint8_t key[EPS_SIGN_PUBLIC_LEN]);
+
+/* What both keys sign in a key entry. */
+#define EPS_KEY_STATEMENT_LEN (18 + 16 + 8 + 32)
+extern void eps_ledger_key_statement(uint8_t out[EPS_KEY_STATEMENT_LEN], const uint8_t id[EPS_LEDGER_ID_LEN],
+									 uint64_t seq, const uint8_t key[EPS_SIGN_PUBLIC_LEN]);
+
+/* --- charges --------------------------------------------------------------------- */
+
+/* Ranges of a portable roaring bitmap, read strictly: canonical, below limit. */
+typedef void (*EpsBitmapVisit) (void *context, uint32_t first, uint32_t last);
+
+extern EPS_MUST_USE EpsStatus eps_ledger_bitmap_read(const uint8_t *bytes, size_t len, uint32_t limit,
+													 EpsBitmapVisit visit, void *context);
+
+/* Reads the next charge of field 5; false at the end. */
+typedef struct EpsCharge
+{
+	uint16_t	level;
+	uint16_t	delta_level;
+	const uint8_t *bitmap;
+	size_t		len;
+} EpsCharge;
+
+extern EPS_MUST_USE EpsStatus eps_ledger_charge_next(EpsCharge *out, bool *found, EpsCursor *c);
+
+/* --- balance and consent maps -------------------------------------------------------- */
+
+typedef struct EpsMapAccount
+{
+	uint64_t	spent;
+	uint64_t	spent_delta;
+	uint64_t	limit;
+	uint32_t	consent_set;
+	uint32_t	consent;
+	bool		merged;
+} EpsMapAccount;
+
+typedef EpsStatus (*EpsMapFetch) (void *context, EpsMapAccount *out, uint32_t account);
+
+#define EPS_MAP_MAX_DEPTH 28
+
+/* Bytes of working memory for a map of a depth. */
+extern size_t eps_ledger_map_room(unsigned depth);
+extern unsigned eps_ledger_map_depth(uint32_t capacity);
+
+/* Both roots. room: eps_ledger_map_room(depth) bytes, aligned to 8. */
+extern EPS_MUST_USE EpsStatus eps_ledger_map_roots(EpsHash *balance, EpsHash *consent, unsigned depth,
+												   const uint8_t key[32], uint32_t naccounts,
+												   EpsMapFetch fetch, void *context, void *room);
+
+#define EPS_MAP_BALANCE_LEN (4 + 8 + 8 + 8 + 1)
+#define EPS_MAP_CONSENT_LEN (4 + 4 + 4)
+
+typedef struct EpsMapProof
+{
+	uint32_t	slot;
+	uint8_t		leaf_key[32];
+	unsigned	depth;
+	EpsHash		path[EPS_MAP_MAX_DEPTH];	/* siblings, leaf's first */
+} EpsMapProof;
+
+/* The proofs of one account, for both maps. */
+extern EPS_MUST_USE EpsStatus eps_ledger_map_prove(EpsMapProof *balance, EpsMapProof *consent, unsigned depth,
+												   const uint8_t key[32], uint32_t naccounts, uint32_t account,
+												   EpsMapFetch fetch, void *context, void *room);
+extern void eps_ledger_map_balance(uint8_t out[EPS_MAP_BALANCE_LEN], uint32_t account, const EpsMapAccount *state);
+extern void eps_ledger_map_consent(uint8_t out[EPS_MAP_CONSENT_LEN], uint32_t account, const EpsMapAccount *state);
+extern EPS_MUST_USE EpsStatus eps_ledger_map_check(const EpsMapProof *proof, const uint8_t *message, size_t len,
+												   const EpsHash *root);
+
+#endif							/* EPS_CORE_LEDGER_H */
