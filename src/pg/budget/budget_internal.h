@@ -359,6 +359,33 @@ extern bool eps_budget_read_consents(const EpsBook *book, bool only_ending, EpsC
 extern void eps_budget_apply_consents(const EpsBook *book, const EpsConsentRow *rows, Size nrows, TimestampTz now);
 extern void eps_budget_set_consent(const EpsBook *book, uint32 account, int purpose, bool granted,
 								   TimestampTz until, TimestampTz now);
+
+/*
+ * A charge's bitmap stands in pieces of at most so many bytes, a row each; a piece
+ * fits in a page, two to one, and is never moved out of line.
+ */
+#define EPS_INLINE_BYTES ((Size) 3840)
+
+typedef struct EpsPieces
+{
+	MemoryContext context;		/* where a bitmap is put together */
+	int64		seq;			/* whose */
+	int			next;			/* piece that must follow; 0: none is open */
+	int			pieces;
+	Size		len;
+	Size		size;
+	uint8	   *bytes;
+} EpsPieces;
+
+typedef enum EpsPieceState
+{
+	EPS_PIECE_WHOLE,			/* bytes and len are a bitmap, until the next call */
+	EPS_PIECE_MORE,
+	EPS_PIECE_BAD
+} EpsPieceState;
+
+extern EpsPieceState eps_budget_piece(EpsPieces *p, int64 seq, int piece, int pieces, const bytea *owners);
+
 extern uint32 eps_budget_read_chunks(int32 dataset_id, uint32 capacity,
 									 bool (*add) (void *context, const EpsOwnerKey *key), void *context);
 
