@@ -124,6 +124,7 @@ typedef struct EpsQuotaClaim
 	int32		dataset_id;
 	Oid			role;			/* EpsGrant.role */
 	uint64		quota_units;	/* EpsGrant.quota_units */
+	uint64		quota_delta_units;	/* the role's part of the owners' delta */
 	uint64		units;			/* worst case of the release */
 	uint64		delta_units;
 	bool		side;			/* paid from what is set aside (rule 23), not from owners' limits */

@@ -52,38 +52,58 @@ eps_budget_quota_repeats(EpsRegion *region, Oid role, uint64 n)
 		q->repeats = eps_base_add_sat_u64(q->repeats, n);
 }
 
-/* What the claims before this one would add to the same quota. */
-static uint64
-claimed_before(const EpsQuotaClaim *claims, int i)
+typedef enum ClaimState
 {
-	uint64		sum = 0;
+	CLAIM_FITS,
+	CLAIM_ABOVE_QUOTA,
+	CLAIM_ABOVE_DELTA
+} ClaimState;
 
-	for (int j = 0; j < i; j++)
-		if (claims[j].dataset_id == claims[i].dataset_id && claims[j].role == claims[i].role)
-			sum = eps_base_add_sat_u64(sum, claims[j].units);
-	return sum;
-}
-
-/* Quota lock held. */
-static bool
-claim_fits(EpsRegion *region, const EpsQuotaClaim *claims, int i)
+/*
+ * Quota lock held.  delta has a quota as rho has: a price of next to nothing could
+ * else use up everybody's.
+ */
+static ClaimState
+claim_state(EpsRegion *region, const EpsQuotaClaim *claims, int i)
 {
 	EpsQuota   *q = find_quota(region, claims[i].role, true);
+	const EpsQuotaClaim *claim = &claims[i];
 	uint64		used;
+	uint64		delta_used;
 
 	if (q == NULL)
-		return false;
-	if (claims[i].quota_units == PG_UINT64_MAX)
-		return true;
-	used = eps_base_add_sat_u64(q->units, claimed_before(claims, i));
-	return used <= claims[i].quota_units && claims[i].units <= claims[i].quota_units - used;
+		return CLAIM_ABOVE_QUOTA;
+	if (claim->quota_units == PG_UINT64_MAX)
+		return CLAIM_FITS;
+	used = q->units;
+	delta_used = q->delta_units;
+	/* what the claims before this one would add to the same quota */
+	for (int j = 0; j < i; j++)
+	{
+		if (claims[j].dataset_id != claim->dataset_id || claims[j].role != claim->role)
+			continue;
+		used = eps_base_add_sat_u64(used, claims[j].units);
+		delta_used = eps_base_add_sat_u64(delta_used, claims[j].delta_units);
+	}
+	if (used > claim->quota_units || claim->units > claim->quota_units - used)
+		return CLAIM_ABOVE_QUOTA;
+	if (claim->delta_units > 0 &&
+		(delta_used > claim->quota_delta_units || claim->delta_units > claim->quota_delta_units - delta_used))
+		return CLAIM_ABOVE_DELTA;
+	return CLAIM_FITS;
 }
 
 static void
-raise_quota(const EpsQuotaClaim *claim)
+raise_quota(const EpsQuotaClaim *claim, ClaimState state)
 {
 	const EpsDataset *dataset = eps_policy_dataset(claim->dataset_id);
 
+	if (state == CLAIM_ABOVE_DELTA)
+		ereport(ERROR,
+				(errcode(EPS_ERRCODE_QUOTA),
+				 errmsg("quota on data set \"%s\" is used up", dataset ? dataset->name : "?"),
+				 errdetail("The delta of choosing groups exceeds what is left of this role's part."),
+				 errhint("A lower dp.delta may fit; groups of a public domain need none. A steward can raise the quota.")));
 	ereport(ERROR,
 			(errcode(EPS_ERRCODE_QUOTA),
 			 errmsg("quota on data set \"%s\" is used up", dataset ? dataset->name : "?"),
@@ -95,6 +115,7 @@ void
 eps_budget_take_quota(const EpsQuotaClaim *claims, int n)
 {
 	EpsBook   **book = palloc(sizeof(EpsBook *) * (Size) Max(n, 1));
+	ClaimState	state = CLAIM_FITS;
 	int			bad = -1;
 
 	for (int i = 0; i < n; i++)
@@ -102,15 +123,19 @@ eps_budget_take_quota(const EpsQuotaClaim *claims, int n)
 
 	LWLockAcquire(EPS_QUOTA_LOCK, LW_EXCLUSIVE);
 	for (int i = 0; i < n && bad < 0; i++)
-		if (book[i]->region->generation != book[i]->generation || !claim_fits(book[i]->region, claims, i))
+	{
+		state = book[i]->region->generation != book[i]->generation ? CLAIM_ABOVE_QUOTA :
+			claim_state(book[i]->region, claims, i);
+		if (state != CLAIM_FITS)
 			bad = i;
+	}
 	for (int i = 0; i < n && bad < 0; i++)
 		eps_budget_quota_add(book[i]->region, claims[i].role, claims[i].units, claims[i].delta_units,
 							 claims[i].side);
 	LWLockRelease(EPS_QUOTA_LOCK);
 	pfree(book);
 	if (bad >= 0)
-		raise_quota(&claims[bad]);
+		raise_quota(&claims[bad], state);
 }
 
 uint64

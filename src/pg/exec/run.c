@@ -13,6 +13,8 @@
 #include "pg/exec/exec_internal.h"
 #include "pg/exec/repeat_internal.h"
 
+#include <math.h>
+
 #include "nodes/nodeFuncs.h"
 #include "utils/memutils.h"
 
@@ -71,6 +73,19 @@ find_same(List *scans, const EpsScanState *node)
 
 /* --- price and quota --------------------------------------------------------------- */
 
+/*
+ * The role's part of the delta that choosing groups may cost an owner: what its
+ * quota is of the data set's promise, in epsilon, to which the root of rho is
+ * proportional.
+ */
+static uint64
+delta_quota(const EpsReleasePrice *price)
+{
+	double		share = sqrt((double) price->grant->quota_units / (double) price->dataset->cap_units);
+
+	return share >= 1 ? price->dataset->delta_units : (uint64) ((double) price->dataset->delta_units * share);
+}
+
 static EpsQuotaClaim
 claim_of(const EpsScanState *node)
 {
@@ -81,6 +96,7 @@ claim_of(const EpsScanState *node)
 		.dataset_id = price->dataset->id,
 			.role = price->grant->role,
 			.quota_units = price->grant->quota_units,
+			.quota_delta_units = delta_quota(price),
 			.units = eps_accountant_ladder_units(price->worst_level),
 			.delta_units = eps_accountant_ladder_units(price->worst_delta_level)
 	};
