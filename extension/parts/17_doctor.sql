@@ -245,6 +245,8 @@ AS $$
 	FROM (VALUES
 		('fsync', '^off$', 'open', 'budgets: a crash may undo charges of answers that were seen; releases are refused', 'everybody', 'on'),
 		('full_page_writes', '^off$', 'open', 'budgets: a crash may undo charges of answers that were seen; releases are refused', 'everybody', 'on'),
+		('data_sync_retry', '^on$', 'warning', 'budgets: a page of the ledger whose write has failed may pass for written', 'everybody', 'off'),
+		('zero_damaged_pages', '^on$', 'warning', 'budgets: a damaged page of the ledger counts for empty', 'everybody', 'off'),
 		('ssl', '^off$', 'warning', 'answers and passwords, to who listens on the way, where clients come over a network', 'the network', 'on'),
 		('allow_system_table_mods', '^on$', 'warning', 'catalogues may be changed past every check', 'superusers', 'off'),
 		('synchronous_commit', '^off$', 'info', 'nothing: the ledger writer sets its own', 'nobody', 'on'),

@@ -142,7 +142,7 @@ write_statement(Statement *s, int32 dataset_id)
 							   "ORDER BY place, seq NULLS LAST, 2, 3, piece",
 							   2, types, values, read_charge, s);
 	eps_budget_spi_end(false);
-	if (!good)
+	if (!good || s->pieces.next != 0)
 		ereport(ERROR,
 				(errcode(EPS_ERRCODE_BOOK),
 				 errmsg("the ledger holds a malformed charge"),
