@@ -32,6 +32,14 @@ DO $$ BEGIN EXECUTE 'EXPLAIN (ANALYZE, BUFFERS) SELECT 1'; END $$;
 EXPLAIN (ANALYZE, BUFFERS false, WAL 0, COSTS off, TIMING off, SUMMARY off) SELECT 1;
 RESET SESSION AUTHORIZATION;
 
+-- How many pages are in memory, told by an extension that keeps a list of them
+CREATE EXTENSION pg_prewarm;
+SELECT severity, opening, reaches FROM dp.doctor() WHERE opening ~ 'prewarm' ORDER BY 2;
+SET SESSION AUTHORIZATION :analyst;
+SELECT autoprewarm_dump_now();
+RESET SESSION AUTHORIZATION;
+DROP EXTENSION pg_prewarm;
+
 -- What a release writes takes no numbers that everybody can count: nothing is moved
 -- out of line, whoever is charged, and nothing is analysed for how much it was
 CREATE TABLE many (id int PRIMARY KEY, x int);

@@ -55,7 +55,8 @@ static const char *const counters[] = {
 /* Libraries of extensions that show pages, buffers, or what statements read. */
 static const char *const libraries[] = {
 	"pageinspect", "pgstattuple", "pg_buffercache", "pg_freespacemap", "pg_visibility", "pg_walinspect",
-	"pg_stat_statements", "pg_stat_kcache", "pg_stat_monitor", "pg_qualstats", "pg_wait_sampling", "pgrowlocks"
+	"pg_stat_statements", "pg_stat_kcache", "pg_stat_monitor", "pg_qualstats", "pg_wait_sampling", "pgrowlocks",
+	"pg_prewarm", "pg_store_plans", "pg_show_plans", "pg_query_state", "pgsentinel", "pg_proctab", "system_stats"
 };
 
 /* The builtin ones of this server: object ids below FirstGenbkiObjectId never change. */
