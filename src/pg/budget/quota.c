@@ -5,6 +5,8 @@
  */
 #include "postgres.h"
 
+#include <math.h>
+
 #include "pg/budget/budget_internal.h"
 
 /* Quota lock held. NULL if the role has none and none may be made. */
@@ -64,7 +66,7 @@ typedef enum ClaimState
  * else use up everybody's.
  */
 static ClaimState
-claim_state(EpsRegion *region, const EpsQuotaClaim *claims, int i)
+claim_state(EpsRegion *region, const EpsQuotaClaim *claims, int i, uint64 *delta_left)
 {
 	EpsQuota   *q = find_quota(region, claims[i].role, true);
 	const EpsQuotaClaim *claim = &claims[i];
@@ -87,14 +89,14 @@ claim_state(EpsRegion *region, const EpsQuotaClaim *claims, int i)
 	}
 	if (used > claim->quota_units || claim->units > claim->quota_units - used)
 		return CLAIM_ABOVE_QUOTA;
-	if (claim->delta_units > 0 &&
-		(delta_used > claim->quota_delta_units || claim->delta_units > claim->quota_delta_units - delta_used))
+	*delta_left = claim->quota_delta_units - Min(claim->quota_delta_units, delta_used);
+	if (claim->delta_units > *delta_left)
 		return CLAIM_ABOVE_DELTA;
 	return CLAIM_FITS;
 }
 
 static void
-raise_quota(const EpsQuotaClaim *claim, ClaimState state)
+raise_quota(const EpsQuotaClaim *claim, ClaimState state, uint64 delta_left)
 {
 	const EpsDataset *dataset = eps_policy_dataset(claim->dataset_id);
 
@@ -102,7 +104,8 @@ raise_quota(const EpsQuotaClaim *claim, ClaimState state)
 		ereport(ERROR,
 				(errcode(EPS_ERRCODE_QUOTA),
 				 errmsg("quota on data set \"%s\" is used up", dataset ? dataset->name : "?"),
-				 errdetail("The delta of choosing groups exceeds what is left of this role's part."),
+				 errdetail("Choosing groups needs a delta of %.3g; %.3g is left of this role's part.",
+						   ldexp((double) claim->delta_units, -EPS_UNIT_BITS), ldexp((double) delta_left, -EPS_UNIT_BITS)),
 				 errhint("A lower dp.delta may fit; groups of a public domain need none. A steward can raise the quota.")));
 	ereport(ERROR,
 			(errcode(EPS_ERRCODE_QUOTA),
@@ -116,6 +119,7 @@ eps_budget_take_quota(const EpsQuotaClaim *claims, int n)
 {
 	EpsBook   **book = palloc(sizeof(EpsBook *) * (Size) Max(n, 1));
 	ClaimState	state = CLAIM_FITS;
+	uint64		delta_left = 0;
 	int			bad = -1;
 
 	for (int i = 0; i < n; i++)
@@ -125,7 +129,7 @@ eps_budget_take_quota(const EpsQuotaClaim *claims, int n)
 	for (int i = 0; i < n && bad < 0; i++)
 	{
 		state = book[i]->region->generation != book[i]->generation ? CLAIM_ABOVE_QUOTA :
-			claim_state(book[i]->region, claims, i);
+			claim_state(book[i]->region, claims, i, &delta_left);
 		if (state != CLAIM_FITS)
 			bad = i;
 	}
@@ -135,7 +139,7 @@ eps_budget_take_quota(const EpsQuotaClaim *claims, int n)
 	LWLockRelease(EPS_QUOTA_LOCK);
 	pfree(book);
 	if (bad >= 0)
-		raise_quota(&claims[bad], state);
+		raise_quota(&claims[bad], state, delta_left);
 }
 
 uint64
