@@ -258,7 +258,7 @@ collect_rows(Collector *c)
 
 		if (TupIsNull(slot))
 			return;
-		slot_getallattrs(slot);
+		slot_getsomeattrs(slot, run->node->last_at + 1);
 		MemoryContextSwitchTo(row_context);
 		collect_row(c, slot->tts_values, slot->tts_isnull);
 		MemoryContextSwitchTo(query);

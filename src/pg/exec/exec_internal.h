@@ -486,6 +486,7 @@ typedef struct EpsScanState
 	int		   *key_at;			/* positions in the child's row, from 0 */
 	int			owner_at;
 	int		   *column_at;
+	int			last_at;		/* the last of these positions */
 	EpsScanPhase phase;
 	struct EpsScanState *same_as;	/* an equal release of the statement that comes first */
 	EpsReleasePrice *price;

@@ -13,6 +13,7 @@
 #include "optimizer/cost.h"
 #include "optimizer/optimizer.h"
 #include "optimizer/pathnode.h"
+#include "optimizer/plancat.h"
 #include "optimizer/planner.h"
 #include "optimizer/tlist.h"
 #include "utils/builtins.h"
@@ -117,6 +118,31 @@ scan_targets(CustomPath *path, List *tlist, const EpsReleasePlan *plan)
 	return targets;
 }
 
+/*
+ * A scan that gives its relation's rows as they are: the release node takes the
+ * columns by position, and copying them out first costs as much as filtering.
+ */
+static void
+spare_projection(PlannerInfo *root, Plan *child)
+{
+	ListCell   *lc;
+	List	   *columns;
+
+	if (!IsA(child, SeqScan) && !IsA(child, IndexScan) && !IsA(child, BitmapHeapScan))
+		return;
+	foreach(lc, child->targetlist)
+	{
+		const Var  *var = (const Var *) ((TargetEntry *) lfirst(lc))->expr;
+
+		if (!IsA(var, Var) || var->varattno <= 0)
+			return;
+	}
+	/* NIL where a column was dropped */
+	columns = build_physical_tlist(root, find_base_rel(root, ((Scan *) child)->scanrelid));
+	if (columns != NIL)
+		child->targetlist = columns;
+}
+
 static List *
 child_positions(Plan *child, List *exprs)
 {
@@ -157,6 +183,7 @@ plan_release(PlannerInfo *root, RelOptInfo *rel, CustomPath *path, List *tlist, 
 
 	EPS_ENSURE(clauses == NIL, "a release has clauses of its own");
 	skip_params_of_input(root->glob);
+	spare_projection(root, linitial(custom_plans));
 	scan->scan.plan.targetlist = tlist;
 	scan->scan.plan.qual = NIL;
 	scan->scan.scanrelid = 0;
