@@ -97,7 +97,7 @@ make_store(EpsRun *run)
 
 	decide_shape(run);
 	chunk = Max(chunk, Max(run->shape.size, entry) * 4);
-	run->arena = eps_exec_arena_create(run->collect, chunk, limit);
+	run->arena = eps_exec_arena_create(run->collect, chunk, limit, bits > 0);
 	run->records = eps_exec_partitions_create(run->collect, run->arena, &run->shape, 0, bits);
 }
 

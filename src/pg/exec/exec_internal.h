@@ -323,7 +323,8 @@ typedef struct EpsArena
 /* Asks for huge pages for memory that is written once: page faults are what counts. */
 extern void eps_exec_advise_huge_pages(void *block, Size size);
 
-extern EpsArena *eps_exec_arena_create(MemoryContext context, Size chunk_bytes, Size limit);
+/* large: much is expected, so the first block is as large as blocks become. */
+extern EpsArena *eps_exec_arena_create(MemoryContext context, Size chunk_bytes, Size limit, bool large);
 extern EpsChunk *eps_exec_chunk_take(EpsArena *arena);
 extern void eps_exec_chunks_give(EpsArena *arena, EpsChunk *chunks);
 

@@ -17,8 +17,8 @@
 #include "miscadmin.h"
 #include "utils/memutils.h"
 
-#define FIRST_BLOCK ((Size) 64 * 1024)
-#define LARGEST_BLOCK ((Size) 16 * 1024 * 1024)
+#define SMALL_BLOCK ((Size) 64 * 1024)
+#define LARGE_BLOCK ((Size) 16 * 1024 * 1024)
 #define HUGE_PAGE ((Size) 2 * 1024 * 1024)
 
 /* --- arena ------------------------------------------------------------------- */
@@ -30,13 +30,13 @@ chunk_size(const EpsArena *arena)
 }
 
 EpsArena *
-eps_exec_arena_create(MemoryContext context, Size chunk_bytes, Size limit)
+eps_exec_arena_create(MemoryContext context, Size chunk_bytes, Size limit, bool large)
 {
 	EpsArena   *arena = MemoryContextAllocZero(context, sizeof(EpsArena));
 
 	arena->context = context;
 	arena->chunk_bytes = MAXALIGN(chunk_bytes);
-	arena->next_block = FIRST_BLOCK;
+	arena->next_block = large ? Min(LARGE_BLOCK, limit) : SMALL_BLOCK;
 	arena->limit = limit;
 	return arena;
 }
@@ -54,15 +54,27 @@ eps_exec_advise_huge_pages(void *block, Size size)
 #endif
 }
 
+/* A block of huge pages throughout: what is not touched of it takes no memory. */
+static char *
+alloc_block(MemoryContext context, Size size)
+{
+	char	   *block;
+
+	if (size < HUGE_PAGE)
+		return MemoryContextAllocHuge(context, size);
+	block = MemoryContextAllocHuge(context, size + HUGE_PAGE);
+	eps_exec_advise_huge_pages(block, size + HUGE_PAGE);
+	return (char *) TYPEALIGN(HUGE_PAGE, (uintptr_t) block);
+}
+
 static void
 new_block(EpsArena *arena)
 {
 	Size		size = Max(arena->next_block, chunk_size(arena));
 
-	arena->block = MemoryContextAllocHuge(arena->context, size);
+	arena->block = alloc_block(arena->context, size);
 	arena->block_end = arena->block + size;
-	eps_exec_advise_huge_pages(arena->block, size);
-	arena->next_block = Min(arena->next_block * 2, LARGEST_BLOCK);
+	arena->next_block = Min(arena->next_block * 2, LARGE_BLOCK);
 }
 
 EpsChunk *
