@@ -394,11 +394,12 @@ extern uint64 eps_exec_partition_bytes(const EpsPartitions *set, uint32 part);
 /* Takes a partition out of the set, its spilled part read back, as closed chunks. */
 extern EpsChunk *eps_exec_partition_take(EpsPartitions *set, uint32 part);
 
-/* Calls a function for each record of a partition, without holding more than a
- * chunk of what was spilled; to drain empties the partition, to scan does not. */
-typedef void (*EpsRecordVisit) (void *context, const char *record);
-extern void eps_exec_partition_scan(EpsPartitions *set, uint32 part, EpsRecordVisit visit, void *context);
-extern void eps_exec_partition_drain(EpsPartitions *set, uint32 part, EpsRecordVisit visit, void *context);
+/* Calls a function for each stretch of records of a partition, in the same order
+ * each time, without holding more than a chunk of what was spilled; to drain empties
+ * the partition, to scan does not. */
+typedef void (*EpsRecordsVisit) (void *context, const char *record, const char *end);
+extern void eps_exec_partition_scan(EpsPartitions *set, uint32 part, EpsRecordsVisit visit, void *context);
+extern void eps_exec_partition_drain(EpsPartitions *set, uint32 part, EpsRecordsVisit visit, void *context);
 
 /* --- entries (entries.c) --------------------------------------------------------- */
 
@@ -503,6 +504,8 @@ typedef struct EpsScanState
 } EpsScanState;
 
 typedef struct EpsBounder EpsBounder;
+typedef struct EpsLookup EpsLookup;
+typedef struct EpsSingles EpsSingles;
 
 /* State of one run; everything in `context`, which goes when it ends. */
 typedef struct EpsRun
@@ -519,7 +522,7 @@ typedef struct EpsRun
 	EpsGroups  *groups;
 	EpsPartitions *records;
 	EpsEntries *entries;
-	EpsBounder *singles;		/* set: candidate i is record i, without entries */
+	EpsSingles *singles;		/* set: candidate i is record i, without entries */
 	EpsCandidates candidates;
 	uint32	   *nentries;		/* by candidate */
 	uint64		room;
@@ -536,26 +539,32 @@ typedef struct EpsRun
 } EpsRun;
 
 /* owner.c: one owner's rows to entries and a candidate. */
-
-/* Room for about n candidates: more is made when it is needed. */
-extern void eps_exec_candidates_create(EpsRun *run, uint64 n);
-
-extern EpsBounder *eps_exec_bounder_create(EpsRun *run);
+extern EpsBounder *eps_exec_bounder_create(EpsRun *run, EpsLookup *lookup);
 
 /* records: all rows of the owner, in any order. */
 extern void eps_exec_bound_owner(EpsBounder *bounder, EpsKey key, const char *const *records, uint32 n);
 
+/* Grid values (by coordinate) and level of an owner whose only row has these values. */
+extern uint16 eps_exec_bound_values(EpsBounder *bounder, const char *values, int64 *grid);
+
+/* single.c: owners with one row, where nothing is chosen. */
+
 /*
- * The same for an owner with one row, where nothing is chosen: a candidate only.
- * Its entry is made from the record again when it is added up.
+ * Turns each record into a candidate, without entries: they are made from the
+ * records again when they are added up.  False if an owner has two records after
+ * all: then the candidates are of no use.
  */
-extern void eps_exec_bound_single(EpsBounder *bounder, const char *record);
+extern bool eps_exec_bound_singles(EpsRun *run, EpsLookup *lookup);
 
-/* The group and grid values of an owner with one row. */
-extern const int64 *eps_exec_single_entry(EpsBounder *bounder, const char *record, uint32 *gid);
+/* Adds up the records whose candidates were admitted. */
+extern void eps_exec_add_up_singles(EpsRun *run, const uint8 *admitted);
 
-/* Looks up the accounts of the candidates that were added last. */
-extern void eps_exec_bounder_finish(EpsBounder *bounder);
+/* Was this candidate admitted? */
+static inline bool
+eps_exec_takes_part(const uint8 *admitted, uint64 i)
+{
+	return (admitted[i / 8] >> (i % 8)) & 1;
+}
 
 /* collect.c: reads the child into run->records and run->groups. */
 extern void eps_exec_collect(EpsRun *run);
@@ -586,5 +595,6 @@ extern bool eps_exec_is_scan_state(PlanState *state);
 
 #include "pg/exec/pad.h"
 #include "pg/exec/test_tape.h"
+#include "pg/exec/candidates.h"
 
 #endif							/* EPS_PG_EXEC_INTERNAL_H */

@@ -312,15 +312,14 @@ eps_exec_partition_take(EpsPartitions *set, uint32 part)
 }
 
 static void
-visit_chunk(const EpsPartitions *set, const EpsChunk *chunk, EpsRecordVisit visit, void *context)
+visit_chunk(const EpsChunk *chunk, EpsRecordsVisit visit, void *context)
 {
-	for (Size at = 0; at < chunk->used; at += set->shape.size)
-		visit(context, chunk->data + at);
+	visit(context, chunk->data, chunk->data + chunk->used);
 	CHECK_FOR_INTERRUPTS();
 }
 
 static void
-visit_extents(EpsPartitions *set, uint32 part, EpsRecordVisit visit, void *context)
+visit_extents(EpsPartitions *set, uint32 part, EpsRecordsVisit visit, void *context)
 {
 	EpsChunk   *chunk;
 
@@ -334,28 +333,28 @@ visit_extents(EpsPartitions *set, uint32 part, EpsRecordVisit visit, void *conte
 		{
 			chunk->used = Min(left, usable_bytes(set));
 			read_file(set->file, chunk->data, chunk->used);
-			visit_chunk(set, chunk, visit, context);
+			visit_chunk(chunk, visit, context);
 		}
 	}
 	eps_exec_chunks_give(set->arena, chunk);
 }
 
 void
-eps_exec_partition_scan(EpsPartitions *set, uint32 part, EpsRecordVisit visit, void *context)
+eps_exec_partition_scan(EpsPartitions *set, uint32 part, EpsRecordsVisit visit, void *context)
 {
 	for (EpsChunk *c = set->chunks[part]; c != NULL; c = c->next)
-		visit_chunk(set, c, visit, context);
+		visit_chunk(c, visit, context);
 	visit_extents(set, part, visit, context);
 }
 
 void
-eps_exec_partition_drain(EpsPartitions *set, uint32 part, EpsRecordVisit visit, void *context)
+eps_exec_partition_drain(EpsPartitions *set, uint32 part, EpsRecordsVisit visit, void *context)
 {
 	EpsChunk   *next;
 
 	for (EpsChunk *c = set->chunks[part]; c != NULL; c = next)
 	{
-		visit_chunk(set, c, visit, context);
+		visit_chunk(c, visit, context);
 		next = c->next;
 		c->next = NULL;
 		eps_exec_chunks_give(set->arena, c);
