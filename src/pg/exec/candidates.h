@@ -60,4 +60,23 @@ eps_exec_candidate_add(EpsLookup *lookup, EpsKey key, uint16 level, uint16 delta
 		eps_exec_lookup_finish(lookup);
 }
 
+/* single.c: owners with one row, where nothing is chosen. */
+
+/*
+ * Turns each record into a candidate, without entries: they are made from the
+ * records again when they are added up.  False if an owner has two records after
+ * all: then the candidates are of no use.
+ */
+extern bool eps_exec_bound_singles(EpsRun *run, EpsLookup *lookup);
+
+/* Adds up the records whose candidates were admitted. */
+extern void eps_exec_add_up_singles(EpsRun *run, const uint8 *admitted);
+
+/* Was this candidate admitted? */
+static inline bool
+eps_exec_takes_part(const uint8 *admitted, uint64 i)
+{
+	return (admitted[i / 8] >> (i % 8)) & 1;
+}
+
 #endif							/* EPS_PG_EXEC_CANDIDATES_H */

@@ -144,6 +144,16 @@ eps_exec_packed_equal(const EpsPackedGroup *a, const EpsPackedGroup *b)
 	return a->key[0] == b->key[0] && a->key[1] == b->key[1] && a->nulls == b->nulls;
 }
 
+/* Key k of a row.  Not in a loop: then the packed key stays in registers. */
+static inline void
+eps_exec_pack(EpsPackedGroup *key, const EpsGroups *groups, int k, const int *key_at, const Datum *values, const bool *isnull)
+{
+	if (isnull[key_at[k]])
+		key->nulls |= 1U << k;
+	else
+		key->key[k] = (uint64) values[key_at[k]] & groups->forms[k].mask;
+}
+
 /*
  * The group of a row's keys (at their place among the row's columns),
  * EPS_GROUP_NONE if it is outside a public domain or longer than 1 kB.  May leave
@@ -168,13 +178,10 @@ eps_exec_group_of(EpsGroups *groups, const int *key_at, const Datum *values, con
 		EpsPackedGroup key = {{0, 0}, 0, 0};
 		const EpsPackedGroup *slot;
 
-		for (int k = 0; k < groups->nkeys; k++)
-		{
-			if (isnull[key_at[k]])
-				key.nulls |= 1U << k;
-			else
-				key.key[k] = (uint64) values[key_at[k]] & groups->forms[k].mask;
-		}
+		if (groups->nkeys > 0)
+			eps_exec_pack(&key, groups, 0, key_at, values, isnull);
+		if (groups->nkeys > 1)
+			eps_exec_pack(&key, groups, 1, key_at, values, isnull);
 		slot = &groups->packed_slots[eps_exec_packed_at(groups, &key)];
 		if (likely(eps_exec_packed_equal(slot, &key)))
 			return slot->gid;
@@ -546,25 +553,6 @@ extern void eps_exec_bound_owner(EpsBounder *bounder, EpsKey key, const char *co
 
 /* Grid values (by coordinate) and level of an owner whose only row has these values. */
 extern uint16 eps_exec_bound_values(EpsBounder *bounder, const char *values, int64 *grid);
-
-/* single.c: owners with one row, where nothing is chosen. */
-
-/*
- * Turns each record into a candidate, without entries: they are made from the
- * records again when they are added up.  False if an owner has two records after
- * all: then the candidates are of no use.
- */
-extern bool eps_exec_bound_singles(EpsRun *run, EpsLookup *lookup);
-
-/* Adds up the records whose candidates were admitted. */
-extern void eps_exec_add_up_singles(EpsRun *run, const uint8 *admitted);
-
-/* Was this candidate admitted? */
-static inline bool
-eps_exec_takes_part(const uint8 *admitted, uint64 i)
-{
-	return (admitted[i / 8] >> (i % 8)) & 1;
-}
 
 /* collect.c: reads the child into run->records and run->groups. */
 extern void eps_exec_collect(EpsRun *run);
