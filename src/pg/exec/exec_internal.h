@@ -5,8 +5,9 @@
  * The way of a row: node.c (executor callbacks) -> run.c (order of releases) ->
  * answer.c (the steps of one release) -> collect.c (rows to records, with
  * groups.c and values.c) -> partition.c (records by owner, memory and spill) ->
- * bound.c (owner by owner to entries and charges) -> answer.c (admit, add up,
- * noise) -> emit.c (stored rows).  A release that was answered before ends in
+ * bound.c with owner.c (owner by owner to entries and charges; single.c where each
+ * has one row; accounts by candidates.c) -> answer.c (admit, add up, noise) ->
+ * emit.c (stored rows).  A release that was answered before ends in
  * repeat.c (with content.c and stored.c).
  */
 #ifndef EPS_PG_EXEC_INTERNAL_H

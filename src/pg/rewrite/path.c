@@ -119,28 +119,24 @@ scan_targets(CustomPath *path, List *tlist, const EpsReleasePlan *plan)
 }
 
 /*
- * A scan that gives its relation's rows as they are: the release node takes the
- * columns by position, and copying them out first costs as much as filtering.
+ * A scan that is read for columns alone gives its relation's rows as they are: the
+ * release node finds columns by position, and a copy of them costs as much as
+ * reading them.
  */
 static void
 spare_projection(PlannerInfo *root, Plan *child)
 {
-	ListCell   *lc;
 	List	   *columns;
+	ListCell   *lc;
 
 	if (!IsA(child, SeqScan) && !IsA(child, IndexScan) && !IsA(child, BitmapHeapScan))
 		return;
-	foreach(lc, child->targetlist)
-	{
-		const Var  *var = (const Var *) ((TargetEntry *) lfirst(lc))->expr;
-
-		if (!IsA(var, Var) || var->varattno <= 0)
-			return;
-	}
 	/* NIL where a column was dropped */
 	columns = build_physical_tlist(root, find_base_rel(root, ((Scan *) child)->scanrelid));
-	if (columns != NIL)
-		child->targetlist = columns;
+	foreach(lc, child->targetlist)
+		if (tlist_member(((TargetEntry *) lfirst(lc))->expr, columns) == NULL)
+			return;
+	child->targetlist = columns;
 }
 
 static List *
