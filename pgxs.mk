@@ -108,6 +108,7 @@ OBJS_PG = \
 	src/pg/budget/writer.o \
 	src/pg/exec/answer.o \
 	src/pg/exec/bound.o \
+	src/pg/exec/candidates.o \
 	src/pg/exec/collect.o \
 	src/pg/exec/emit.o \
 	src/pg/exec/entries.o \
@@ -123,6 +124,7 @@ OBJS_PG = \
 	src/pg/exec/partition.o \
 	src/pg/exec/repeat.o \
 	src/pg/exec/run.o \
+	src/pg/exec/single.o \
 	src/pg/exec/stored.o \
 	src/pg/exec/values.o \
 	src/pg/rewrite/above.o \

@@ -267,16 +267,16 @@ struct EpsBook
 	EpsAccount *accounts;
 	pg_atomic_uint32 *merged;	/* account + 1 that an account was merged into; 0 = none */
 	pg_atomic_uint64 *slots;	/* tag << 32 | account + 1; 0 = empty */
-	EpsKnownAccount *known;
+	EpsKnownLine *known;
 	uint64	   *ring;
 	EpsMessage	reserved;		/* the reservation that is not answered yet */
 };
 
-/* Two thirds full at most. */
+/* Three fifths full at most, but for the last line. */
 static inline uint64
-eps_budget_known_slots(uint32 capacity)
+eps_budget_known_lines(uint32 capacity)
 {
-	return (uint64) capacity * 3 / 2;
+	return (uint64) capacity / 3 + 1;
 }
 
 #define EPS_MESSAGE_WORDS (sizeof(EpsMessage) / sizeof(uint64))

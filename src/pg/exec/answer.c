@@ -79,37 +79,6 @@ add_entry(EpsRun *run, const char *entry, bool wide)
 	}
 }
 
-/* Where add_up_single() stands. */
-typedef struct Singles
-{
-	EpsRun	   *run;
-	const uint8 *admitted;
-	uint64		next;			/* candidate */
-} Singles;
-
-static inline bool
-takes_part(const uint8 *admitted, uint64 i)
-{
-	return (admitted[i / 8] >> (i % 8)) & 1;
-}
-
-static void
-add_up_single(void *context, const char *record)
-{
-	Singles    *s = context;
-	int			ncoords = s->run->price->ncoords;
-	const int64 *grid;
-	EpsI128    *totals;
-	uint32		gid;
-
-	if (!takes_part(s->admitted, s->next++))
-		return;
-	grid = eps_exec_single_entry(s->run->singles, record, &gid);
-	totals = s->run->totals + (Size) gid * ncoords;
-	for (int j = 0; j < ncoords; j++)
-		totals[j] += grid[j];
-}
-
 static void
 add_up_entries(EpsRun *run, const uint8 *admitted)
 {
@@ -124,7 +93,7 @@ add_up_entries(EpsRun *run, const uint8 *admitted)
 		{
 			const char *entry = eps_exec_entries_next(run->entries);
 
-			if (!takes_part(admitted, i))
+			if (!eps_exec_takes_part(admitted, i))
 				continue;
 			if (wide)
 				add_entry(run, entry, true);
@@ -141,7 +110,6 @@ static void
 add_up(EpsRun *run, const uint8 *admitted)
 {
 	Size		n = (Size) run->groups->ngroups * Max(run->price->ncoords, 1);
-	Singles		singles = {.run = run,.admitted = admitted};
 
 	run->totals = MemoryContextAllocExtended(run->context, sizeof(EpsI128) * n,
 											 MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
@@ -150,9 +118,7 @@ add_up(EpsRun *run, const uint8 *admitted)
 		add_up_entries(run, admitted);
 		return;
 	}
-	for (uint32 p = 0; p < run->records->n; p++)
-		eps_exec_partition_scan(run->records, p, add_up_single, &singles);
-	EPS_ENSURE(singles.next == run->candidates.n, "records and candidates differ in number");
+	eps_exec_add_up_singles(run, admitted);
 	eps_exec_partitions_free(run->records);
 	run->records = NULL;
 }

@@ -97,7 +97,7 @@ make_store(EpsRun *run)
 
 	decide_shape(run);
 	chunk = Max(chunk, Max(run->shape.size, entry) * 4);
-	run->arena = eps_exec_arena_create(run->collect, chunk, limit);
+	run->arena = eps_exec_arena_create(run->collect, chunk, limit, bits > 0);
 	run->records = eps_exec_partitions_create(run->collect, run->arena, &run->shape, 0, bits);
 }
 
@@ -258,7 +258,7 @@ collect_rows(Collector *c)
 
 		if (TupIsNull(slot))
 			return;
-		slot_getallattrs(slot);
+		slot_getsomeattrs(slot, run->node->last_at + 1);
 		MemoryContextSwitchTo(row_context);
 		collect_row(c, slot->tts_values, slot->tts_isnull);
 		MemoryContextSwitchTo(query);
