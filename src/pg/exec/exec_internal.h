@@ -5,8 +5,8 @@
  * The way of a row: node.c (executor callbacks) -> run.c (order of releases) ->
  * answer.c (the steps of one release) -> collect.c (rows to records, with
  * groups.c and values.c) -> partition.c (records by owner, memory and spill) ->
- * bound.c (owner by owner to entries and charges) -> answer.c (admit, add up,
- * noise) -> emit.c (stored rows).  A release that was answered before ends in
+ * bound.c (owner by owner to entries and charges, with owner.c and distinct.c) ->
+ * answer.c (admit, add up, noise) -> emit.c (stored rows).  A release that was answered before ends in
  * repeat.c (with content.c and stored.c).
  */
 #ifndef EPS_PG_EXEC_INTERNAL_H
@@ -244,7 +244,8 @@ eps_exec_read_value(const EpsValueReader *reader, Datum value)
 
 /*
  * A record is one row: owner key (4, 8 or 16 bytes), group number (4), values (4 or
- * 8 bytes each).  Fields are not aligned beyond 4 bytes: use the functions.
+ * 8 bytes each), images of values that are told apart (16 bytes each).  Fields are
+ * not aligned beyond 4 bytes: use the functions.
  */
 typedef struct EpsShape
 {
@@ -252,6 +253,7 @@ typedef struct EpsShape
 	bool		account_key;	/* the key is an account key, canonical where keys were merged */
 	bool		wide_value;		/* int64 */
 	int			ncolumns;
+	Size		image_at;		/* where the images begin */
 	Size		size;
 } EpsShape;
 
@@ -290,6 +292,23 @@ eps_exec_record_set_key(char *record, EpsKey key, int key_bytes)
 		memcpy(record, &narrow, sizeof(int32));
 	else
 		memcpy(record, &key, key_bytes);
+}
+
+/* Whether a value of a record is NULL. */
+static inline bool
+eps_exec_record_is_null(const char *record, const EpsShape *shape, int column)
+{
+	const char *values = record + shape->key_bytes + sizeof(uint32);
+	int64		wide;
+	int32		narrow;
+
+	if (shape->wide_value)
+	{
+		memcpy(&wide, values + column * sizeof(int64), sizeof(int64));
+		return wide == EPS_VALUE_NULL;
+	}
+	memcpy(&narrow, values + column * sizeof(int32), sizeof(int32));
+	return narrow == EPS_NARROW_NULL;
 }
 
 static inline uint64
@@ -501,6 +520,7 @@ typedef struct EpsScanState
 } EpsScanState;
 
 typedef struct EpsBounder EpsBounder;
+typedef struct EpsDistinct EpsDistinct;
 
 /* State of one run; everything in `context`, which goes when it ends. */
 typedef struct EpsRun
@@ -517,6 +537,7 @@ typedef struct EpsRun
 	EpsGroups  *groups;
 	EpsPartitions *records;
 	EpsEntries *entries;
+	EpsDistinct *distinct;		/* NULL: no distinct values are counted */
 	EpsBounder *singles;		/* set: candidate i is record i, without entries */
 	EpsCandidates candidates;
 	uint32	   *nentries;		/* by candidate */
@@ -554,6 +575,40 @@ extern const int64 *eps_exec_single_entry(EpsBounder *bounder, const char *recor
 
 /* Looks up the accounts of the candidates that were added last. */
 extern void eps_exec_bounder_finish(EpsBounder *bounder);
+
+/* --- distinct values (distinct.c) --------------------------------------------------- */
+
+/* Equal values have equal images; others hardly ever. */
+typedef struct EpsImage
+{
+	uint64		lo;
+	uint64		hi;
+} EpsImage;
+
+/* NULL where the plan counts no distinct values. */
+extern EpsDistinct *eps_exec_distinct_create(EpsRun *run);
+
+/* Bytes of a record's images; writes them. */
+extern Size eps_exec_distinct_bytes(const EpsDistinct *distinct);
+extern void eps_exec_distinct_write(EpsDistinct *distinct, char *at, const Datum *values, const bool *isnull);
+
+/* Before the first owner: room for what owners offer, of so many bytes; then it spills. */
+extern void eps_exec_distinct_open(EpsDistinct *distinct, Size limit);
+
+/*
+ * The values of one owner, who has n rows that count and is the next candidate:
+ * begin, meet each row of a kept group, then offer.  That puts the number of values
+ * offered into sums (by group, then coordinate) of the kept groups, whose places
+ * there are places[0..kept-1].
+ */
+extern void eps_exec_distinct_begin(EpsDistinct *distinct, uint32 n);
+extern void eps_exec_distinct_meet(EpsDistinct *distinct, const char *record, uint32 place);
+extern void eps_exec_distinct_offer(EpsDistinct *distinct, int64 *sums, const uint32 *places, const uint32 *gids, uint32 kept);
+
+/* Turns what owners offer in all, as added up, into the size of the union of what those who
+ * take part offer.  Fails for want of memory or disk. */
+extern void eps_exec_distinct_unite(EpsRun *run, const uint8 *admitted);
+extern void eps_exec_distinct_close(EpsDistinct *distinct);
 
 /* collect.c: reads the child into run->records and run->groups. */
 extern void eps_exec_collect(EpsRun *run);

@@ -132,6 +132,14 @@ append_group(StringInfo buf, const EpsGroups *g, uint32 gid)
 	appendStringInfoChar(buf, ']');
 }
 
+/* Before the key of the images of distinct values is drawn. */
+void
+eps_exec_test_images(EpsRun *run)
+{
+	if (has_tape())
+		seek_tape(run, 'i', "", 0);
+}
+
 void
 eps_exec_test_owner(EpsRun *run, EpsKey key)
 {

@@ -10,6 +10,7 @@
 extern void eps_exec_test_init(void);
 extern bool eps_exec_test_has_noise(void);
 extern void eps_exec_test_begin(EpsRun *run);
+extern void eps_exec_test_images(EpsRun *run);
 extern void eps_exec_test_owner(EpsRun *run, EpsKey key);
 extern void eps_exec_test_order(EpsRun *run, uint32 *choice, uint32 n, const char *const *records, const uint32 *gids);
 extern void eps_exec_test_candidate(EpsRun *run, EpsKey key);
