@@ -413,6 +413,7 @@ visit_offer(void *context, const char *record)
 	int			coord;
 
 	memcpy(&offer, record, sizeof(offer));
+	EPS_TEST(eps_exec_test_offer(run, offer.candidate, offer.gid, u->distinct->coords[offer.which].coord, offer.image));
 	if (!takes_part(u->admitted, offer.candidate))
 		return;
 	at = union_slot(u, &offer);

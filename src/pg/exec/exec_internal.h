@@ -551,6 +551,7 @@ typedef struct EpsRun
 	uint64		test_no;		/* of the release, on the tape */
 	EpsKey	   *test_keys;		/* by candidate */
 	uint64		test_room;
+	StringInfo	test_offers;	/* of the trace */
 #endif
 } EpsRun;
 
