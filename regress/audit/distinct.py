@@ -1,3 +1,4 @@
+# flavour: test
 """Rule 7: |f(D + x) - f(D)| <= min(k, L) for every count of distinct values.
 
 For random databases D, owners x outside, and questions q, without noise

@@ -1,3 +1,4 @@
+# flavour: test
 """T3: an owner whose budget is spent has no effect on anything that can be seen.
 
 Two databases, one with an owner u and one without, are asked the same scripts, which

@@ -1,3 +1,4 @@
+# flavour: test
 """T1 and T2: what one owner does to answers, and whether the charge covers it.
 
 For random databases D1 and D2, owners x outside both, and queries q, without noise

@@ -92,12 +92,16 @@ static void
 make_store(EpsRun *run)
 {
 	Size		limit = Max(get_hash_memory_limit(), LEAST_LIMIT);
-	unsigned	bits = partition_bits(run, limit);
-	Size		chunk = bits == 0 ? SMALL_CHUNK : LARGE_CHUNK;
 	Size		entry = sizeof(uint32) + sizeof(int64) * (Size) run->price->ncoords;
+	unsigned	bits;
+	Size		chunk;
 
 	run->distinct = eps_exec_distinct_create(run);
+	if (run->distinct != NULL)
+		limit -= limit / 3;		/* for offers */
 	decide_shape(run);
+	bits = partition_bits(run, limit);
+	chunk = bits == 0 ? SMALL_CHUNK : LARGE_CHUNK;
 	chunk = Max(chunk, Max(run->shape.size, entry) * 4);
 	run->arena = eps_exec_arena_create(run->collect, chunk, limit);
 	run->records = eps_exec_partitions_create(run->collect, run->arena, &run->shape, 0, bits);
