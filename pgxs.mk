@@ -69,6 +69,7 @@ OBJS_PG = \
 	src/pg/analyze/aggregates.o \
 	src/pg/analyze/calls.o \
 	src/pg/analyze/coordinates.o \
+	src/pg/analyze/distinct.o \
 	src/pg/analyze/expr.o \
 	src/pg/analyze/facts.o \
 	src/pg/analyze/fanout.o \
@@ -113,6 +114,7 @@ OBJS_PG = \
 	src/pg/exec/emit.o \
 	src/pg/exec/entries.o \
 	src/pg/exec/content.o \
+	src/pg/exec/distinct.o \
 	src/pg/exec/explain.o \
 	src/pg/exec/groups.o \
 	src/pg/exec/keyform.o \

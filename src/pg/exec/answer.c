@@ -225,20 +225,26 @@ end_session(void)
 			 errdetail("The session ends, so that failures cannot be told apart.")));
 }
 
+/* Reads and bounds the rows; nothing is charged yet. */
+static void
+read_rows(EpsRun *run, const uint8 *admitted)
+{
+	eps_exec_collect(run);
+	eps_exec_bound(run);
+}
+
 /*
- * Reads and bounds the rows.  Whether memory, disk or an expression fails there
- * depends on the rows, and nothing is charged yet: all such failures look alike
- * and end the session (rule 35).
+ * Whether memory, disk or an expression fails in such a step depends on the rows: all
+ * failures look alike and end the session (rule 35).
  */
 static void
-read_rows(EpsRun *run)
+fail_alike(void (*step) (EpsRun *, const uint8 *), EpsRun *run, const uint8 *admitted)
 {
 	MemoryContext context = CurrentMemoryContext;
 
 	PG_TRY();
 	{
-		eps_exec_collect(run);
-		eps_exec_bound(run);
+		step(run, admitted);
 	}
 	PG_CATCH();
 	{
@@ -308,6 +314,8 @@ eps_exec_abandon(EpsScanState *node)
 		eps_exec_entries_free(run->entries);
 	if (run->records != NULL)
 		eps_exec_partitions_free(run->records);
+	if (run->distinct != NULL)
+		eps_exec_distinct_close(run->distinct);
 	end_run(run);
 }
 
@@ -344,7 +352,7 @@ eps_exec_answer(EpsScanState *node)
 	/* An error ends the hold by itself */
 	hold_interrupts(node);
 	EPS_TEST(eps_exec_test_point("read"));
-	read_rows(run);
+	fail_alike(read_rows, run, NULL);
 	MemoryContextSwitchTo(run->context);
 	node->run = run;
 	eps_exec_pad_end_input(node);
@@ -354,6 +362,8 @@ eps_exec_answer(EpsScanState *node)
 	/* step 4 goes on while the writer writes; nothing is drawn before it has */
 	add_up(run, admitted);
 	node->asked.seq = eps_budget_await(node->book);
+	if (run->distinct != NULL)
+		fail_alike(eps_exec_distinct_unite, run, admitted);
 	EPS_TEST(eps_exec_test_trace(run, admitted));
 	EPS_TEST(eps_exec_test_point("noise"));
 	resume_interrupts(node);

@@ -403,7 +403,8 @@ eps_exec_bound(EpsRun *run)
 {
 	MemoryContext old = MemoryContextSwitchTo(run->context);
 	uint64		most = 2 * (uint64) eps_budget_capacity(run->node->book);
-	bool		single = run->plan->owner_unique && run->price->rows_per_owner == 1 && nrecords(run) <= most;
+	bool		single = run->plan->owner_unique && run->price->rows_per_owner == 1 &&
+		run->distinct == NULL && nrecords(run) <= most;
 	uint64		owners = single ? nrecords(run) : nrecords(run) / GUESSED_ROWS_PER_OWNER;
 	EpsLookup  *lookup = eps_exec_lookup_create(run);
 
@@ -414,6 +415,8 @@ eps_exec_bound(EpsRun *run)
 		run->candidates.n = 0;
 		lookup = eps_exec_lookup_create(run);
 		run->entries = eps_exec_entries_create(run->context, run->arena, run->price->ncoords, needs_wide_entries(run));
+		if (run->distinct != NULL)
+			eps_exec_distinct_open(run->distinct, run->arena->limit / 2);
 		bound_partitions(make_local_owners(run, eps_exec_bounder_create(run, lookup)), run->records, 0);
 		eps_exec_lookup_finish(lookup);
 		eps_exec_partitions_free(run->records);

@@ -5,7 +5,7 @@
  * The way of a row: node.c (executor callbacks) -> run.c (order of releases) ->
  * answer.c (the steps of one release) -> collect.c (rows to records, with
  * groups.c and values.c) -> partition.c (records by owner, memory and spill) ->
- * bound.c with owner.c (owner by owner to entries and charges; single.c where each
+ * bound.c with owner.c and distinct.c (owner by owner to entries and charges; single.c where each
  * has one row; accounts by candidates.c) -> answer.c (admit, add up, noise) ->
  * emit.c (stored rows).  A release that was answered before ends in
  * repeat.c (with content.c and stored.c).
@@ -252,7 +252,8 @@ eps_exec_read_value(const EpsValueReader *reader, Datum value)
 
 /*
  * A record is one row: owner key (4, 8 or 16 bytes), group number (4), values (4 or
- * 8 bytes each).  Fields are not aligned beyond 4 bytes: use the functions.
+ * 8 bytes each), images of values that are told apart (16 bytes each).  Fields are
+ * not aligned beyond 4 bytes: use the functions.
  */
 typedef struct EpsShape
 {
@@ -260,6 +261,7 @@ typedef struct EpsShape
 	bool		account_key;	/* the key is an account key, canonical where keys were merged */
 	bool		wide_value;		/* int64 */
 	int			ncolumns;
+	Size		image_at;		/* where the images begin */
 	Size		size;
 } EpsShape;
 
@@ -514,6 +516,7 @@ typedef struct EpsScanState
 typedef struct EpsBounder EpsBounder;
 typedef struct EpsLookup EpsLookup;
 typedef struct EpsSingles EpsSingles;
+typedef struct EpsDistinct EpsDistinct;
 
 /* State of one run; everything in `context`, which goes when it ends. */
 typedef struct EpsRun
@@ -530,6 +533,7 @@ typedef struct EpsRun
 	EpsGroups  *groups;
 	EpsPartitions *records;
 	EpsEntries *entries;
+	EpsDistinct *distinct;		/* NULL: no distinct values are counted */
 	EpsSingles *singles;		/* set: candidate i is record i, without entries */
 	EpsCandidates candidates;
 	uint32	   *nentries;		/* by candidate */
@@ -543,6 +547,7 @@ typedef struct EpsRun
 	uint64		test_no;		/* of the release, on the tape */
 	EpsKey	   *test_keys;		/* by candidate */
 	uint64		test_room;
+	StringInfo	test_offers;	/* of the trace */
 #endif
 } EpsRun;
 
@@ -582,6 +587,7 @@ extern void eps_exec_explain(CustomScanState *css, List *ancestors, ExplainState
 /* node.c */
 extern bool eps_exec_is_scan_state(PlanState *state);
 
+#include "pg/exec/distinct.h"
 #include "pg/exec/pad.h"
 #include "pg/exec/test_tape.h"
 #include "pg/exec/candidates.h"

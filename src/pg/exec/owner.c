@@ -234,6 +234,33 @@ choose_groups(EpsBounder *b, uint32 groups)
 	return groups;
 }
 
+/* What the owner's values in the kept groups come to, in the place of their number of rows. */
+static void
+offer_values(EpsBounder *b, const char *const *records, uint32 n, uint32 groups, uint32 kept)
+{
+	EpsDistinct *distinct = b->run->distinct;
+
+	for (uint32 i = 0; i < groups; i++)
+		b->stamps[b->gids[i]].epoch = 0;
+	for (uint32 i = 0; i < kept; i++)
+	{
+		Stamp	   *stamp = &b->stamps[b->gids[b->choice[i]]];
+
+		stamp->epoch = b->epoch;
+		stamp->at = i;
+	}
+	eps_exec_distinct_begin(distinct, n);
+	for (uint32 i = 0; i < n; i++)
+	{
+		uint32		gid;
+
+		memcpy(&gid, records[i] + b->run->shape.key_bytes, sizeof(gid));
+		if (b->stamps[gid].epoch == b->epoch)
+			eps_exec_distinct_meet(distinct, records[i], b->stamps[gid].at);
+	}
+	eps_exec_distinct_offer(distinct, b->sums, b->choice, b->gids, kept);
+}
+
 /* --- grid and charge ------------------------------------------------------------------ */
 
 /* Rounds the kept groups' sums to the grid: b->grid, by coordinate, then group. */
@@ -314,6 +341,8 @@ eps_exec_bound_owner(EpsBounder *b, EpsKey key, const char *const *records, uint
 	else
 		groups = add_up_rows(b, records, n, false);
 	kept = choose_groups(b, groups);
+	if (unlikely(run->distinct != NULL))
+		offer_values(b, records, n, groups, kept);
 	round_to_grid(b, kept);
 	level = charge_level(b, kept);
 	for (uint32 i = 0; i < kept; i++)

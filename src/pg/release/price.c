@@ -277,8 +277,12 @@ calibrate(const EpsReleasePrice *price, const EpsReleasePlan *plan, const uint64
 
 		if (eps_mechanism_calibrate(&coords[i], &bound, kind, price->dataset->pure, share[i]) != EPS_OK)
 			return NULL;
-		/* One owner must be a whole number of grid steps to meet a threshold. */
-		if (i == price->owners_coord && coords[i].shift > 0)
+		/*
+		 * One owner must be a whole number of grid steps to meet a threshold.  A value
+		 * must be one too: a union is rounded as a whole, which is no sum of what its
+		 * owners offer, each rounded.
+		 */
+		if ((i == price->owners_coord || c.kind == EPS_COORD_VALUES) && coords[i].shift > 0)
 			return NULL;
 	}
 	return coords;

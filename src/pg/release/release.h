@@ -30,7 +30,9 @@
 typedef struct EpsPlanColumn
 {
 	Oid			type;
-	bool		summed;			/* else only whether it is NULL matters */
+	bool		summed;			/* else only whether it is NULL matters, */
+	bool		distinct;		/* or which value it is: of an EPS_COORD_VALUES alone */
+	Oid			collation;		/* then: of its equality */
 	int32		scale10;
 	int32		scale2;			/* floats only */
 	int64		lower;			/* in units, inclusive: every value is clamped to them */
@@ -42,13 +44,15 @@ typedef enum EpsCoordKind
 {
 	EPS_COORD_OWNERS,			/* owners with a row (whose column is not NULL) */
 	EPS_COORD_ROWS,				/* rows (whose column is not NULL) */
-	EPS_COORD_SUM				/* sum of the column's values */
+	EPS_COORD_SUM,				/* sum of the column's values */
+	EPS_COORD_VALUES			/* distinct values of the column that an owner offers to their union */
 } EpsCoordKind;
 
 typedef struct EpsPlanCoord
 {
 	EpsCoordKind kind;
 	int			column;			/* index of a value column; -1: every row */
+	int64		most;			/* VALUES: public number of values that there can be; 0 = unknown */
 	double		weight;			/* share of the price */
 } EpsPlanCoord;
 
@@ -82,7 +86,7 @@ typedef enum EpsOutputKind
 
 typedef enum EpsAggKind
 {
-	EPS_AGG_COUNT,				/* num: ROWS or OWNERS */
+	EPS_AGG_COUNT,				/* num: ROWS, OWNERS or VALUES */
 	EPS_AGG_SUM,				/* num: SUM; den: ROWS of the same column where the sum is centred, else -1 */
 	EPS_AGG_AVG					/* num: SUM; den: ROWS of the same column */
 } EpsAggKind;
@@ -214,6 +218,9 @@ extern double eps_release_grid_step(const EpsReleasePlan *plan, const EpsRelease
 
 /* Mechanism in words, e.g. "discrete Gaussian, sigma 57.7, grid 1". */
 extern char *eps_release_mechanism_text(const EpsReleasePlan *plan, const EpsReleasePrice *price, int coord);
+
+/* Values that one owner may offer to a group of an EPS_COORD_VALUES: at least 1. */
+extern int64 eps_release_most_values(const EpsReleasePrice *price, const EpsPlanCoord *coord);
 
 /* A value column's bounds, e.g. "0 .. 500, centred at 250". */
 extern char *eps_release_bounds_text(const EpsReleasePlan *plan, int column);
