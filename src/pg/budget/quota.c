@@ -52,15 +52,27 @@ eps_budget_quota_repeats(EpsRegion *region, Oid role, uint64 n)
 		q->repeats = eps_base_add_sat_u64(q->repeats, n);
 }
 
-/* What the claims before this one would add to the same quota. */
+static uint64
+least_of(const EpsQuotaClaim *claim)
+{
+	return claim->least_units > 0 ? Min(claim->least_units, claim->units) : claim->units;
+}
+
+static bool
+is_same_quota(const EpsQuotaClaim *a, const EpsQuotaClaim *b)
+{
+	return a->dataset_id == b->dataset_id && a->role == b->role;
+}
+
+/* What the claims before this one must have of the same quota. */
 static uint64
 claimed_before(const EpsQuotaClaim *claims, int i)
 {
 	uint64		sum = 0;
 
 	for (int j = 0; j < i; j++)
-		if (claims[j].dataset_id == claims[i].dataset_id && claims[j].role == claims[i].role)
-			sum = eps_base_add_sat_u64(sum, claims[j].units);
+		if (is_same_quota(&claims[j], &claims[i]))
+			sum = eps_base_add_sat_u64(sum, least_of(&claims[j]));
 	return sum;
 }
 
@@ -76,7 +88,21 @@ claim_fits(EpsRegion *region, const EpsQuotaClaim *claims, int i)
 	if (claims[i].quota_units == PG_UINT64_MAX)
 		return true;
 	used = eps_base_add_sat_u64(q->units, claimed_before(claims, i));
-	return used <= claims[i].quota_units && claims[i].units <= claims[i].quota_units - used;
+	return used <= claims[i].quota_units && least_of(&claims[i]) <= claims[i].quota_units - used;
+}
+
+/* Quota lock held; all claims fit.  The claims before this one are booked. */
+static void
+settle_claim(EpsRegion *region, EpsQuotaClaim *claims, int n, int i)
+{
+	uint64		used = find_quota(region, claims[i].role, true)->units;
+
+	if (claims[i].least_units == 0 || claims[i].quota_units == PG_UINT64_MAX)
+		return;
+	for (int j = i + 1; j < n; j++)
+		if (is_same_quota(&claims[j], &claims[i]))
+			used = eps_base_add_sat_u64(used, least_of(&claims[j]));
+	claims[i].units = Min(claims[i].units, claims[i].quota_units - used);
 }
 
 static void
@@ -92,7 +118,7 @@ raise_quota(const EpsQuotaClaim *claim)
 }
 
 void
-eps_budget_take_quota(const EpsQuotaClaim *claims, int n)
+eps_budget_take_quota(EpsQuotaClaim *claims, int n)
 {
 	EpsBook   **book = palloc(sizeof(EpsBook *) * (Size) Max(n, 1));
 	int			bad = -1;
@@ -105,8 +131,11 @@ eps_budget_take_quota(const EpsQuotaClaim *claims, int n)
 		if (book[i]->region->generation != book[i]->generation || !claim_fits(book[i]->region, claims, i))
 			bad = i;
 	for (int i = 0; i < n && bad < 0; i++)
+	{
+		settle_claim(book[i]->region, claims, n, i);
 		eps_budget_quota_add(book[i]->region, claims[i].role, claims[i].units, claims[i].delta_units,
 							 claims[i].side);
+	}
 	LWLockRelease(EPS_QUOTA_LOCK);
 	pfree(book);
 	if (bad >= 0)
