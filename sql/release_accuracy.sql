@@ -283,6 +283,19 @@ SELECT units_left >= 0 AS not_below, units_left < 0.05 * 2 ^ 60 AS used FROM dp.
 SELECT count(*) FROM visits; \echo :SQLSTATE
 RESET SESSION AUTHORIZATION;
 
+-- two releases of a statement: both have their least, and the first what is over
+SELECT dp.revoke_analyst('regress_release_accuracy_two', 'hospital');
+SELECT dp.grant_analyst('regress_release_accuracy_two', 'hospital', 5, 8);
+SET SESSION AUTHORIZATION regress_release_accuracy_two;
+SELECT units_left / 2 ^ 60 > 0.1 AS enough, units_left AS left FROM dp.quota() \gset left_
+SELECT :'left_enough' AS enough;
+SELECT set_config('dp.rho', (:left_left / 2 ^ 60 * 0.9)::text, false) IS NOT NULL AS price;
+SELECT (SELECT count(*) FROM visits) > 0 AND (SELECT count(*) FROM patients) > 0 AS both;
+SELECT sum(rho + next_rho) * 2 ^ 60 <= :left_left AS fit, min(next_rho) < max(next_rho) / 2 AS less,
+	bool_and(next_rho > rho * 0.8) AS at_least FROM dp.pilot();
+SELECT units_left >= 0 AS not_below FROM dp.quota();
+RESET SESSION AUTHORIZATION;
+
 -- A pure data set: epsilon, and no thresholds
 CREATE TABLE people (id int PRIMARY KEY, age int CHECK (age BETWEEN 0 AND 99));
 INSERT INTO people SELECT i, i % 100 FROM generate_series(1, 1000) i;

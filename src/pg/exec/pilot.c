@@ -30,7 +30,7 @@ extern PGDLLEXPORT Datum eps_exec_sql_pilot(PG_FUNCTION_ARGS);
 #define NOTICE_KEY 40
 
 /* dp.pilot() shows this many answers of a statement. */
-#define MOST_LINES 100000
+#define MOST_LINES 10000
 
 /* One answer of a pilot. */
 typedef struct Line
