@@ -60,6 +60,7 @@ OBJS_PG = \
 	src/pg/policy/reach.o \
 	src/pg/policy/sql.o \
 	src/pg/policy/value.o \
+	src/pg/release/accuracy.o \
 	src/pg/release/canonical.o \
 	src/pg/release/plan_list.o \
 	src/pg/release/price.o \
@@ -107,7 +108,9 @@ OBJS_PG = \
 	src/pg/budget/verify.o \
 	src/pg/budget/wait.o \
 	src/pg/budget/writer.o \
+	src/pg/exec/accuracy.o \
 	src/pg/exec/answer.o \
+	src/pg/exec/pilot.o \
 	src/pg/exec/bound.o \
 	src/pg/exec/candidates.o \
 	src/pg/exec/collect.o \

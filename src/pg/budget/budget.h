@@ -148,11 +148,16 @@ typedef struct EpsQuotaClaim
 	uint64		quota_delta_units;	/* the role's part of the owners' delta */
 	uint64		units;			/* worst case of the release */
 	uint64		delta_units;
+	uint64		least_units;	/* if not 0, units may become less, down to this */
 	bool		side;			/* paid from what is set aside (rule 23), not from owners' limits */
 } EpsQuotaClaim;
 
-/* Books all claims of a statement, or none: ERROR PV003. Never returned. */
-extern void eps_budget_take_quota(const EpsQuotaClaim *claims, int n);
+/*
+ * Books all claims of a statement, or none: ERROR PV003. Never returned.  A claim
+ * with least_units takes what is left up to its units, earlier claims first, and
+ * its units become what was booked.
+ */
+extern void eps_budget_take_quota(EpsQuotaClaim *claims, int n);
 
 /* Worst-case units that a role has used, and of all releases of a data set. */
 extern uint64 eps_budget_quota_used(int32 dataset_id, Oid role);

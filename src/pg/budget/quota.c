@@ -54,6 +54,18 @@ eps_budget_quota_repeats(EpsRegion *region, Oid role, uint64 n)
 		q->repeats = eps_base_add_sat_u64(q->repeats, n);
 }
 
+static uint64
+least_of(const EpsQuotaClaim *claim)
+{
+	return claim->least_units > 0 ? Min(claim->least_units, claim->units) : claim->units;
+}
+
+static bool
+is_same_quota(const EpsQuotaClaim *a, const EpsQuotaClaim *b)
+{
+	return a->dataset_id == b->dataset_id && a->role == b->role;
+}
+
 typedef enum ClaimState
 {
 	CLAIM_FITS,
@@ -82,17 +94,31 @@ claim_state(EpsRegion *region, const EpsQuotaClaim *claims, int i, uint64 *delta
 	/* what the claims before this one would add to the same quota */
 	for (int j = 0; j < i; j++)
 	{
-		if (claims[j].dataset_id != claim->dataset_id || claims[j].role != claim->role)
+		if (!is_same_quota(&claims[j], claim))
 			continue;
-		used = eps_base_add_sat_u64(used, claims[j].units);
+		used = eps_base_add_sat_u64(used, least_of(&claims[j]));
 		delta_used = eps_base_add_sat_u64(delta_used, claims[j].delta_units);
 	}
-	if (used > claim->quota_units || claim->units > claim->quota_units - used)
+	if (used > claim->quota_units || least_of(claim) > claim->quota_units - used)
 		return CLAIM_ABOVE_QUOTA;
 	*delta_left = claim->quota_delta_units - Min(claim->quota_delta_units, delta_used);
 	if (claim->delta_units > *delta_left)
 		return CLAIM_ABOVE_DELTA;
 	return CLAIM_FITS;
+}
+
+/* Quota lock held; all claims fit.  The claims before this one are booked. */
+static void
+settle_claim(EpsRegion *region, EpsQuotaClaim *claims, int n, int i)
+{
+	uint64		used = find_quota(region, claims[i].role, true)->units;
+
+	if (claims[i].least_units == 0 || claims[i].quota_units == PG_UINT64_MAX)
+		return;
+	for (int j = i + 1; j < n; j++)
+		if (is_same_quota(&claims[j], &claims[i]))
+			used = eps_base_add_sat_u64(used, least_of(&claims[j]));
+	claims[i].units = Min(claims[i].units, claims[i].quota_units - used);
 }
 
 static void
@@ -115,7 +141,7 @@ raise_quota(const EpsQuotaClaim *claim, ClaimState state, uint64 delta_left)
 }
 
 void
-eps_budget_take_quota(const EpsQuotaClaim *claims, int n)
+eps_budget_take_quota(EpsQuotaClaim *claims, int n)
 {
 	EpsBook   **book = palloc(sizeof(EpsBook *) * (Size) Max(n, 1));
 	ClaimState	state = CLAIM_FITS;
@@ -134,8 +160,11 @@ eps_budget_take_quota(const EpsQuotaClaim *claims, int n)
 			bad = i;
 	}
 	for (int i = 0; i < n && bad < 0; i++)
+	{
+		settle_claim(book[i]->region, claims, n, i);
 		eps_budget_quota_add(book[i]->region, claims[i].role, claims[i].units, claims[i].delta_units,
 							 claims[i].side);
+	}
 	LWLockRelease(EPS_QUOTA_LOCK);
 	pfree(book);
 	if (bad >= 0)

@@ -21,6 +21,8 @@ eps_exec_mechanism_text(const EpsReleasePlan *plan, const EpsReleasePrice *price
 	StringInfoData buf;
 
 	initStringInfo(&buf);
+	if (price->accuracy != NULL)
+		appendStringInfo(&buf, "%s: ", price->accuracy);
 	for (int j = 0; j < price->ncoords; j++)
 		appendStringInfo(&buf, "%s%s", j > 0 ? "; " : "",
 						 eps_release_mechanism_text(plan, price, j));
@@ -38,7 +40,7 @@ admit(EpsRun *run)
 	EpsAdmission admission = {
 		.role = run->price->grant->role,
 		.purpose = run->price->purpose,
-		.worst_level = (uint16) run->price->worst_level,
+		.worst_level = (uint16) run->price->booked_level,
 		.worst_delta_level = (uint16) run->price->worst_delta_level,
 		.purpose_name = node->purpose,
 		.statement = node->css.ss.ps.state->es_sourceText,

@@ -511,6 +511,8 @@ typedef struct EpsScanState
 	struct EpsRun *run;			/* has read its input and is not done */
 	uint8	   *keep_key;		/* the answer is kept under it once it has left; NULL: it is not */
 	List	   *cte_tables;		/* of CTEs that the input read first; end with the statement */
+	struct EpsAccuracy *accuracy;	/* a pilot comes first (rule 8); NULL: none */
+	bool		reads_again;	/* the input is read once more after this run */
 } EpsScanState;
 
 typedef struct EpsBounder EpsBounder;
@@ -587,6 +589,7 @@ extern void eps_exec_explain(CustomScanState *css, List *ancestors, ExplainState
 /* node.c */
 extern bool eps_exec_is_scan_state(PlanState *state);
 
+#include "pg/exec/accuracy.h"
 #include "pg/exec/distinct.h"
 #include "pg/exec/pad.h"
 #include "pg/exec/test_tape.h"

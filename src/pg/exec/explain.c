@@ -51,6 +51,10 @@ explain_price(const EpsScanState *node, ExplainState *es)
 	int			moments;
 
 	ExplainPropertyText("Data Set", price->dataset->name, es);
+	if (price->accuracy != NULL)
+		ExplainPropertyText("Price", price->accuracy, es);
+	if (price->pilot != NULL)
+		ExplainPropertyText("Worst Case of the Pilot", eps_release_price_text(price->pilot), es);
 	ExplainPropertyText("Worst Case per Owner", eps_release_price_text(price), es);
 	ExplainPropertyInteger("Rows per Owner", NULL, price->rows_per_owner, es);
 	ExplainPropertyInteger("Groups per Owner", NULL, price->groups_per_owner, es);

@@ -139,7 +139,7 @@ extern EpsReleasePlan *eps_release_plan_from_list(const List *list);
 
 /* --- settings ------------------------------------------------------------ */
 
-extern void eps_release_init(void);		/* dp.epsilon, dp.rho, dp.delta, dp.noise, dp.groups,
+extern void eps_release_init(void);		/* dp.epsilon, dp.rho, dp.delta, dp.accuracy, dp.noise, dp.groups,
 										 * dp.groups_per_owner, dp.rows_per_owner, dp.purpose, dp.max_groups,
 										 * dp.repeats, dp.repeat_max_age */
 
@@ -163,6 +163,8 @@ typedef struct EpsSettings
 	double		epsilon;
 	double		rho;
 	double		delta;
+	double		accuracy;		/* half the width of every interval, or a share of every answer */
+	bool		relative;		/* the share */
 	EpsNoiseChoice noise;
 	EpsGroupsChoice groups;
 	int64		groups_per_owner;
@@ -194,8 +196,13 @@ typedef struct EpsReleasePrice
 	EpsCharge  *charges;		/* ncoords */
 	unsigned	worst_level;	/* ladder level of the exact worst case (rule 21) */
 	unsigned	worst_delta_level;
+	unsigned	booked_level;	/* of what the quota and the entry bear: worst_level, or what was booked
+								 * when the price was not known yet (rule 8) */
 	int64		tau;			/* threshold in grid steps of owners_coord */
 	uint16	   *delta_levels;	/* ladder level by number of groups 0..groups_per_owner */
+	const char *accuracy;		/* in words: what the price follows from; NULL if it was set */
+	struct EpsReleasePrice *pilot;	/* of the release that comes first where the accuracy is relative;
+									 * then this price is the highest that may follow it */
 } EpsReleasePrice;
 
 /*
@@ -204,6 +211,61 @@ typedef struct EpsReleasePrice
  * context.
  */
 extern EpsReleasePrice *eps_release_price(const EpsReleasePlan *plan, const EpsSettings *settings);
+
+/* --- accuracy (rule 8) ------------------------------------------------------- */
+
+/*
+ * An absolute accuracy is a price that follows from public bounds.  For a
+ * relative one the pilot comes first, a release of the same input: its plan has
+ * the outputs of the targets below, as double precision.  The price of the release
+ * that follows is a function of public bounds and of what the pilot has answered.
+ */
+
+/* An aggregate whose interval is to be exact enough. */
+typedef struct EpsAccuracyTarget
+{
+	EpsPlanOutput output;		/* its value; confidence: of the query's own intervals */
+	int			value;			/* output of the pilot */
+	int			rows;			/* of an average: output of the pilot, its number of rows; else -1 */
+} EpsAccuracyTarget;
+
+extern EpsAccuracyTarget *eps_release_targets(const EpsReleasePlan *plan, int *n);
+extern EpsReleasePlan *eps_release_pilot_plan(const EpsReleasePlan *plan);
+
+/* What a release answered: outputs of the pilot, group by group; NaN for NULL. */
+typedef struct EpsPilotAnswer
+{
+	const EpsReleasePrice *price;	/* of the pilot */
+	uint64		ngroups;
+	int			noutputs;
+	const double *values;
+} EpsPilotAnswer;
+
+/*
+ * The price of the release after its pilot: the lowest level of the ladder, up to
+ * `highest`, at which every target is as exact as settings ask by what the pilot
+ * answered; *reached says whether there is one, else it is `highest`.  The errors
+ * of eps_release_price, but not for the price.
+ */
+extern EpsReleasePrice *eps_release_price_after(const EpsReleasePlan *plan, const EpsSettings *settings,
+												const EpsPilotAnswer *pilot, unsigned highest, bool *reached);
+
+/* Half the widths of the intervals of a target's coordinates, in units of the target. */
+typedef struct EpsWidths
+{
+	double		num;
+	double		den;			/* rows; 0 where they do not count */
+} EpsWidths;
+
+extern EpsWidths eps_release_widths(const EpsReleasePlan *plan, const EpsReleasePrice *price,
+									const EpsAccuracyTarget *target);
+
+/* Half the width of a target's interval; of an average one with this value over this
+ * number of rows. INFINITY where there is no bound. */
+extern double eps_release_half_width(const EpsReleasePlan *plan, const EpsAccuracyTarget *target,
+									 const EpsWidths *widths, double value, double rows);
+
+/* --- more about prices --------------------------------------------------------- */
 
 /* Who would ask for which purpose at which price, without a query: data set,
  * grant, purpose and worst level only. The same errors. */
@@ -225,7 +287,7 @@ extern int64 eps_release_most_values(const EpsReleasePrice *price, const EpsPlan
 /* A value column's bounds, e.g. "0 .. 500, centred at 250". */
 extern char *eps_release_bounds_text(const EpsReleasePlan *plan, int column);
 
-/* The worst case for one owner, e.g. "rho 0.000148 (epsilon 0.087), delta 5e-12". */
+/* The worst case for one owner, pilot included, e.g. "rho 0.000148 (epsilon 0.087), delta 5e-12". */
 extern char *eps_release_price_text(const EpsReleasePrice *price);
 
 /* Which groups come out, e.g. "20 of a public domain" or "noisy count of owners >= 41.3 (delta 5e-12)". */
