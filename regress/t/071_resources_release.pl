@@ -103,7 +103,6 @@ set_for_alice('work_mem', '64kB');
 set_for_alice('temp_file_limit', '1MB');
 # Whether what a release reads exceeds it would be told, and nobody charged
 like(ask('SELECT sum(cost) FROM visits'), qr/^-?\d+$/m, 'temp_file_limit: an answer');
-like(ask($joined), qr/^-?\d+$/m, 'temp_file_limit, join: an answer');
 set_for_alice('temp_file_limit');
 
 SKIP:
