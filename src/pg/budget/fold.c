@@ -131,8 +131,7 @@ fold_charge(void *context, HeapTuple row, TupleDesc desc)
 	fold_merges(f, f->seq);
 	return level_units(&f->rho, DatumGetInt16(eps_budget_column(row, desc, 2)))
 		&& level_units(&f->delta, DatumGetInt16(eps_budget_column(row, desc, 3)))
-		&& eps_budget_bitmap_read((const uint8 *) VARDATA_ANY(owners), VARSIZE_ANY_EXHDR(owners),
-								  f->naccounts, fold_range, f);
+		&& eps_budget_bitmap_read(owners, f->naccounts, fold_range, f);
 }
 
 /* What the owners of a chunk began with. */

@@ -109,8 +109,7 @@ read_charge(void *context, HeapTuple row, TupleDesc desc)
 	}
 	bitmap = DatumGetByteaPP(owners);
 	s->found = false;
-	if (!eps_budget_bitmap_read((const uint8 *) VARDATA_ANY(bitmap), VARSIZE_ANY_EXHDR(bitmap),
-								s->naccounts, find_member, s))
+	if (!eps_budget_bitmap_read(bitmap, s->naccounts, find_member, s))
 		return false;
 	if (s->found)
 		put_charge(s, row, desc, eps_accountant_ladder_units((unsigned) units),
