@@ -251,5 +251,5 @@ main(void)
 
 	if (eps_crypto_init() != EPS_OK)
 		return 1;
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests_name("core/crypto vectors", tests, NULL, NULL);
 }

@@ -317,5 +317,5 @@ main(void)
 	make_leaves();
 	for (uint64_t size = 1; size <= LEAVES; size++)
 		roots[size] = root_of(0, size);
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests_name("core/ledger trees", tests, NULL, NULL);
 }

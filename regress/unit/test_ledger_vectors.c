@@ -439,5 +439,5 @@ main(void)
 	if (eps_crypto_init() != EPS_OK)
 		return 1;
 	make_records();
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests_name("core/ledger vectors", tests, NULL, NULL);
 }
