@@ -1,12 +1,10 @@
 /*
  * bitmap.c
- *	  Owner sets of charges as roaring bitmaps in the portable format.  They are
- *	  read by core/ledger.
+ *	  Owner sets of charges.  Their bytes are core/ledger's.
  */
 #include "postgres.h"
 
-#include <roaring/roaring.h>
-
+#include "lib/qunique.h"
 #include "port/pg_bitutils.h"
 #include "pg/budget/budget_internal.h"
 
@@ -28,7 +26,7 @@ compare_accounts(const void *a, const void *b)
 }
 
 /*
- * Sorts account numbers below limit.  Where they are many a pass through a
+ * Sorts account numbers below limit, and says how many different ones there are.  Where they are many a pass through a
  * plain bitset is several times faster than comparing.
  */
 static uint32
@@ -41,7 +39,7 @@ sort_accounts(uint32 *accounts, uint32 n, uint32 limit)
 	if (n < 256 || n < limit / 256)
 	{
 		qsort(accounts, n, sizeof(uint32), compare_accounts);
-		return n;
+		return (uint32) qunique(accounts, n, sizeof(uint32), compare_accounts);
 	}
 	bits = palloc_extended(nwords * sizeof(uint64), MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 	for (uint32 i = 0; i < n; i++)
@@ -53,40 +51,15 @@ sort_accounts(uint32 *accounts, uint32 n, uint32 limit)
 	return out;
 }
 
-static bytea *
-serialise(const roaring_bitmap_t *bitmap)
-{
-	Size		len = roaring_bitmap_portable_size_in_bytes(bitmap);
-	bytea	   *out = palloc(VARHDRSZ + len);
-
-	SET_VARSIZE(out, VARHDRSZ + len);
-	roaring_bitmap_portable_serialize(bitmap, VARDATA(out));
-	return out;
-}
-
-/*
- * A bitmap of n >= 1 distinct account numbers, all below limit; sorts the array
- * in place.  libroaring allocates with malloc: it is freed on error too.
- */
+/* A bitmap of n >= 1 account numbers, all below limit; sorts the array in place. */
 bytea *
 eps_budget_bitmap_build(uint32 *accounts, uint32 n, uint32 limit)
 {
 	uint32		distinct = sort_accounts(accounts, n, limit);
-	roaring_bitmap_t *bitmap = roaring_bitmap_create();
-	bytea	   *volatile out = NULL;
+	Size		len = eps_ledger_bitmap_len(accounts, distinct);
+	bytea	   *out = palloc(VARHDRSZ + len);
 
-	if (bitmap == NULL)
-		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
-	roaring_bitmap_add_many(bitmap, distinct, accounts);
-	roaring_bitmap_run_optimize(bitmap);
-	PG_TRY();
-	{
-		out = serialise(bitmap);
-	}
-	PG_FINALLY();
-	{
-		roaring_bitmap_free(bitmap);
-	}
-	PG_END_TRY();
+	SET_VARSIZE(out, VARHDRSZ + len);
+	eps_ledger_bitmap_write((uint8 *) VARDATA(out), accounts, distinct);
 	return out;
 }
