@@ -398,6 +398,12 @@ eps_test_samples(void)
 	return text == NULL ? 400000 : eps_test_u64(text);
 }
 
+size_t
+eps_test_step(void)
+{
+	return eps_test_samples() < 400000 ? 29 : 1;
+}
+
 void
 eps_test_chi_square(const char *what, const uint64_t *count, const double *probability, size_t bins)
 {

@@ -113,6 +113,9 @@ extern uint64_t eps_test_random(EpsEntropy *entropy, unsigned bits);
 /* Samples of a statistical test: $EPS_UNIT_SAMPLES, else 400000. */
 extern uint64_t eps_test_samples(void);
 
+/* Step of loops over every bit of something: 1, but a prime where fewer samples were asked for. */
+extern size_t eps_test_step(void);
+
 /*
  * Pearson's test of counts against probabilities that sum to 1; neighbouring
  * bins are joined until each expects 10.  Fails the test below a p of 1e-6.

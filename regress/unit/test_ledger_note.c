@@ -400,7 +400,7 @@ test_every_bit(void **state)
 
 	(void) state;
 	sign(&in);
-	for (size_t bit = 0; bit < 8 * note.len; bit++)
+	for (size_t bit = 0; bit < 8 * note.len; bit += eps_test_step())
 	{
 		note.text[bit / 8] ^= (char) (1 << bit % 8);
 		assert_int_not_equal(read_note(), EPS_OK);
@@ -460,7 +460,7 @@ test_types_apart(void **state)
 static void
 test_cosignature(void **state)
 {
-	EpsCheckpoint in = some_checkpoint(EPS_CHECKPOINT_TOTALS);
+	EpsCheckpoint in = some_checkpoint(3);
 	char		line[EPS_COSIGNATURE_MAX + 1];
 	uint64_t	when;
 	size_t		n;
@@ -475,14 +475,14 @@ test_cosignature(void **state)
 	assert_int_equal(eps_ledger_cosign_check(&when, note.text, note.len, "example.com/w", witness_key), EPS_OK);
 	assert_int_equal(when, 1679315147);
 	assert_int_equal(eps_ledger_cosign_check(&when, note.text, note.len, "example.com/w", log_key), EPS_E_AUTH);
-	for (size_t bit = 0; bit < 8 * note.len; bit++)
+	for (size_t bit = 0; bit < 8 * note.len; bit += eps_test_step())
 	{
 		size_t		own = note.len - n;
 		size_t		text_end = (size_t) (strstr(note.text, "\n\n") - note.text) + 1;
 
 		/* The log's line is not signed by the witness. */
-		if (bit / 8 == text_end)
-			bit = 8 * own;
+		if (bit / 8 >= text_end && bit / 8 < own)
+			continue;
 		note.text[bit / 8] ^= (char) (1 << bit % 8);
 		assert_int_not_equal(eps_ledger_cosign_check(&when, note.text, note.len, "example.com/w", witness_key), EPS_OK);
 		note.text[bit / 8] ^= (char) (1 << bit % 8);
@@ -600,7 +600,7 @@ test_base64(void **state)
 	unsigned	accepted = 0;
 
 	(void) state;
-	for (int round = 0; round < 200000; round++)
+	for (int round = 0; round < (int) (eps_test_samples() / 2); round++)
 	{
 		char		text[9] = "";
 		uint8_t		ours[8];
@@ -629,7 +629,7 @@ test_base64(void **state)
 		else
 			assert_false(theirs_good);
 	}
-	assert_true(accepted > 1000);
+	assert_true(accepted > eps_test_samples() / 400);
 }
 
 static void
