@@ -15,6 +15,7 @@
 #ifndef EPS_PG_BUDGET_INTERNAL_H
 #define EPS_PG_BUDGET_INTERNAL_H
 
+#include "core/ledger/ledger.h"
 #include "pg/budget/budget.h"
 
 #include "access/htup.h"
@@ -406,10 +407,7 @@ extern void eps_budget_retire(const EpsBook *book, uint32 from, uint32 to);
 extern void eps_budget_rekey_init(void);
 
 /* bitmap.c */
-typedef void (*EpsBitmapVisit) (void *context, uint32 first, uint32 last);
-
-extern bool eps_budget_bitmap_read(const uint8 *bytes, Size len, uint32 limit,
-								   EpsBitmapVisit visit, void *context);
+extern bool eps_budget_bitmap_read(const uint8 *bytes, Size len, uint32 limit, EpsBitmapVisit visit, void *context);
 extern bytea *eps_budget_bitmap_build(uint32 *accounts, uint32 n, uint32 limit);
 
 /* key.c */
