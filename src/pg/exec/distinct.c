@@ -321,7 +321,7 @@ eps_exec_distinct_open(EpsDistinct *d, Size limit)
 
 	while (bits > 0 && ((Size) 1 << bits) * CHUNK > limit / 2)
 		bits--;
-	d->arena = eps_exec_arena_create(d->run->context, CHUNK, limit);
+	d->arena = eps_exec_arena_create(d->run->context, CHUNK, limit, false);
 	d->offers = eps_exec_partitions_create(d->run->context, d->arena, &shape, 0, bits);
 }
 
@@ -404,7 +404,7 @@ double_union(Union *u)
  * offered before is taken off again.
  */
 static void
-visit_offer(void *context, const char *record)
+take_offer(void *context, const char *record)
 {
 	Union	   *u = context;
 	EpsRun	   *run = u->distinct->run;
@@ -437,13 +437,27 @@ typedef struct Split
 } Split;
 
 static void
-visit_split(void *context, const char *record)
+take_split(void *context, const char *record)
 {
 	Split	   *split = context;
 	Offer		offer;
 
 	memcpy(&offer, record, sizeof(offer));
 	put_offer(split->distinct, split->pieces, &offer);
+}
+
+static void
+visit_offers(void *context, const char *record, const char *end)
+{
+	for (; record < end; record += sizeof(Offer))
+		take_offer(context, record);
+}
+
+static void
+visit_split(void *context, const char *record, const char *end)
+{
+	for (; record < end; record += sizeof(Offer))
+		take_split(context, record);
 }
 
 static void unite_partitions(Union *u, EpsPartitions *set, uint64 rows);
@@ -479,7 +493,7 @@ unite_partitions(Union *u, EpsPartitions *set, uint64 rows)
 		}
 		u->nused = 0;
 		memset(u->used, 0, sizeof(bool) * u->nslots);
-		eps_exec_partition_drain(set, p, visit_offer, u);
+		eps_exec_partition_drain(set, p, visit_offers, u);
 	}
 }
 
