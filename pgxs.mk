@@ -108,6 +108,14 @@ OBJS_PG = \
 	src/pg/budget/known.o \
 	src/pg/budget/left_out.o \
 	src/pg/budget/load.o \
+	src/pg/budget/log.o \
+	src/pg/budget/log_boot.o \
+	src/pg/budget/log_export.o \
+	src/pg/budget/log_key.o \
+	src/pg/budget/log_read.o \
+	src/pg/budget/log_sql.o \
+	src/pg/budget/log_tree.o \
+	src/pg/budget/log_verify.o \
 	src/pg/budget/merge.o \
 	src/pg/budget/owner_changes.o \
 	src/pg/budget/query.o \
