@@ -200,6 +200,7 @@ BEGIN
 		WHERE a.grantee <> a.owner
 	LOOP
 		EXECUTE format('REVOKE ALL ON ALL TABLES IN SCHEMA dp_book FROM %s', open.grantee);
+		EXECUTE format('REVOKE ALL ON ALL SEQUENCES IN SCHEMA dp_book FROM %s', open.grantee);
 		EXECUTE format('REVOKE ALL ON SCHEMA dp_book FROM %s', open.grantee);
 	END LOOP;
 END
@@ -222,6 +223,7 @@ BEGIN
 	END IF;
 	PERFORM dp._make_policy_book();
 	PERFORM dp._make_ledger_book();
+	PERFORM dp._make_log_book();
 	PERFORM dp._close_book();
 END
 $$;

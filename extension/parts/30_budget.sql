@@ -48,7 +48,10 @@ BEGIN
 		level smallint NOT NULL,
 		delta_level smallint NOT NULL,
 		answer_key bytea,
-		repeat_of bigint REFERENCES dp_book.entry);
+		repeat_of bigint REFERENCES dp_book.entry,
+		accounts integer NOT NULL,
+		start_units bigint NOT NULL,
+		start_delta_units bigint NOT NULL);
 	COMMENT ON TABLE dp_book.entry IS
 		'one row an answer, with the ladder levels of its worst case; an answer that was given again has none, and names the release that gave it';
 
@@ -230,11 +233,11 @@ CREATE VIEW dp.releases AS SELECT * FROM dp._releases();
 COMMENT ON VIEW dp.releases IS
 	'the answers given: who asked what for which purpose, and the worst case that it may have cost an owner (rho; epsilon in a pure data set); a repeat gave the answer of an earlier release again, at no cost';
 
-CREATE FUNCTION dp.verify(OUT check_name text, OUT ok boolean, OUT detail text) RETURNS SETOF record
+CREATE FUNCTION dp.verify("full" boolean DEFAULT true, OUT check_name text, OUT ok boolean, OUT detail text) RETURNS SETOF record
 	AS 'MODULE_PATHNAME', 'eps_budget_sql_verify'
 	LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
-COMMENT ON FUNCTION dp.verify() IS
-	'recomputes the book from the ledger''s tables; one row a check';
+COMMENT ON FUNCTION dp.verify(boolean) IS
+	'recomputes the book and the log from the ledger''s tables; one row a check; without "full" only the entries since the last full check that was good';
 
 -- ---------------------------------------------------------------------------
 -- Analysts
@@ -257,7 +260,7 @@ REVOKE ALL ON FUNCTION
 	dp.set_consent(text, text, text, boolean, timestamptz), dp.set_consent(text, bigint, text, boolean, timestamptz),
 	dp.set_consent(text, uuid, text, boolean, timestamptz),
 	dp.statement(text, text), dp.statement(text, bigint), dp.statement(text, uuid),
-	dp.verify(), dp.quota()
+	dp.verify(boolean), dp.quota()
 FROM PUBLIC;
 REVOKE ALL ON dp.releases FROM PUBLIC;
 
@@ -268,7 +271,7 @@ GRANT EXECUTE ON FUNCTION
 TO dp_steward;
 GRANT EXECUTE ON FUNCTION
 	dp.statement(text, text), dp.statement(text, bigint), dp.statement(text, uuid),
-	dp.verify(), dp._releases()
+	dp.verify(boolean), dp._releases()
 TO dp_steward, dp_auditor;
 GRANT SELECT ON dp.releases TO dp_steward, dp_auditor;
 GRANT EXECUTE ON FUNCTION dp.quota() TO PUBLIC;

@@ -122,6 +122,7 @@ for my $case (@cases)
 	$owner++;
 
 	$node->safe_psql('postgres', "SELECT dp_test.admit('hospital', ARRAY[1], 1)");
+	my $before = checkpoint($node, 'postgres');
 	set_point($node, "$point:wait") if $in_writer;
 	my $session = begin_session($owner, 1, $in_writer ? '' : "$point:wait");
 	my $backend = pid_of($session);
@@ -152,6 +153,8 @@ for my $case (@cases)
 	my $spent = spent($owner);
 	cmp_ok($spent, '<=', 1, "$name: charged once at most");
 	is($spent, $there, "$name: " . ($there ? 'the charge is there' : 'nothing was charged')) if defined $there;
+	my $after = tree_extends($node, 'postgres', $before, $name);
+	cmp_ok($after->{size} - $before->{size}, '<=', 1, "$name: at most the answer's entry was added");
 	verify_is_clean($node, 'postgres', $name);
 }
 
@@ -160,6 +163,7 @@ for my $case (@cases)
 # a third of them are of the postmaster
 my $rounds = $ENV{EPS_CRASH_ROUNDS} // 15;
 my %answers;
+my $last = checkpoint($node, 'postgres');
 srand(7);
 
 for my $round (1 .. $rounds)
@@ -183,6 +187,7 @@ for my $round (1 .. $rounds)
 	my $i = 0;
 	$answers{ $owners[ $i++ ] } = end_session($_) for @sessions;
 	$kind == 0 ? start_again($postmaster) : restart_after_crash($node);
+	$last = tree_extends($node, 'postgres', $last, "crash $round");
 }
 my $missing = 0;
 my $seen = 0;
@@ -195,6 +200,8 @@ for my $who (sort keys %answers)
 }
 is($missing, 0, "every answer seen has its charge ($seen answers, $rounds crashes)");
 cmp_ok($seen, '>', $rounds, 'there were answers');
+is($node->safe_psql('postgres', q{SELECT count(*) FROM dp_book.entry e FULL JOIN (SELECT * FROM dp.ledger WHERE kind IN ('release', 'repeat', 'left out')) l
+	USING (seq) WHERE l.kind IS DISTINCT FROM e.kind}), 0, 'each answer has its entry in the log, and each entry its answer');
 verify_is_clean($node, 'postgres', 'after all crashes');
 
 $node->stop;

@@ -69,7 +69,7 @@ is($node->safe_psql('postgres', 'SELECT count(*) FROM dp.verify() WHERE NOT ok')
 set_point($node, '');
 is($node->safe_psql('postgres', $admit), 2, 'the next batch works');
 is(spent(1), $before + 2, 'and books the one that failed too');
-is($node->safe_psql('postgres', 'SELECT max(seq) = count(*) FROM dp_book.entry'), 't', 'numbers have no gap');
+is($node->safe_psql('postgres', 'SELECT max(seq) = count(*) FROM dp_book.log'), 't', 'numbers have no gap');
 verify_is_clean($node, 'postgres', 'after a failed batch');
 
 # an unresolved charge survives the writer
@@ -164,7 +164,7 @@ $node->safe_psql('one', 'SELECT dp.create_dataset(\'hospital\', 1, 1e-9, capacit
 	. 'SELECT dp.protect(\'patients\', \'hospital\', \'id\')');
 is(spent(5, 'one'), 0, 'a new book in the same database starts empty');
 is($node->safe_psql('one', 'SELECT dp_test.admit(\'hospital\', ARRAY[5], 1)'), 1, 'and works');
-is($node->safe_psql('one', 'SELECT min(seq) FROM dp_book.entry'), 1, 'its entries are numbered from 1');
+is($node->safe_psql('one', 'SELECT min(seq) FROM dp_book.log'), 1, 'its entries are numbered from 1');
 verify_is_clean($node, 'one', 'the new book');
 
 # --- no slot, no room --------------------------------------------------------------------------------

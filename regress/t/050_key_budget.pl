@@ -109,7 +109,7 @@ $node->restart;
 fails_with($node, 'postgres', 'SELECT dp.set_limit(\'hospital\', 7, 0.5)', qr/PV012.*is damaged/s, 'a hole in the accounts opens nothing');
 $node->safe_psql('postgres', 'DELETE FROM dp_book.account_chunk; INSERT INTO dp_book.account_chunk SELECT * FROM kept_chunk');
 $node->safe_psql('postgres', <<'SQL');
-INSERT INTO dp_book.entry (seq, at, dataset_id, kind, level, delta_level) VALUES (1, now(), 1, 'release', 9, 0);
+INSERT INTO dp_book.entry (seq, at, dataset_id, kind, level, delta_level, accounts, start_units, start_delta_units) VALUES (1, now(), 1, 'release', 9, 0, 0, 0, 0);
 INSERT INTO dp_book.charge VALUES (1, 9, 0, '\x3a300000010000000000010010000000010000000100');
 SQL
 $node->restart;

@@ -29,6 +29,7 @@ SQL
 
 srand(20260101);
 my ($seen, $missing, $killed_early, $marker) = (0, 0, 0, 0);
+my $last = checkpoint($node, 'postgres');
 
 sub start_again
 {
@@ -70,6 +71,7 @@ for my $round (1 .. $rounds)
 	$node->kill9;
 	eval { finish($session) };
 	start_again($pid);
+	$last = tree_extends($node, 'postgres', $last, "kill $round");
 
 	my @answers = $out =~ /^answer (\d+) -?\d+$/mg;
 	$killed_early++ if @answers < 400;
@@ -88,6 +90,10 @@ my $entries = $node->safe_psql('postgres', "SELECT count(*) FROM dp.releases WHE
 cmp_ok($node->safe_psql('postgres', "SELECT count(*) FROM dp.releases WHERE kind = 'repeat'"), '>', $rounds, 'answers were given again');
 is($node->safe_psql('postgres', "SELECT count(*) FROM dp.statement('hospital', 6)"), $entries,
 	'an owner who matched was charged in every entry of a release, and in no other');
+is($node->safe_psql('postgres', q{SELECT count(*) FROM dp.releases r FULL JOIN (SELECT * FROM dp.ledger WHERE kind IN ('release', 'repeat', 'left out')) l
+	USING (seq) WHERE l.kind IS DISTINCT FROM r.kind}), 0, 'each answer has its entry in the log, and each entry its answer');
+my $boots = $node->safe_psql('postgres', q{SELECT count(*) FROM dp.ledger WHERE kind = 'boot'});
+ok($boots > $rounds / 2 && $boots <= $rounds + 1, 'each start that was followed by an answer has its entry, once');
 verify_is_clean($node, 'postgres', 'after all');
 $node->stop;
 

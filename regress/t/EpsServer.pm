@@ -3,14 +3,16 @@ package EpsServer;
 
 use strict;
 use warnings;
+use Digest::SHA qw(sha256);
 use Exporter 'import';
+use MIME::Base64;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Time::HiRes qw(sleep time);
 use Test::More;
 
 our @EXPORT = qw(new_server write_key make_book wait_for set_point let_go writer_pid restart_after_crash
-	fails_with verify_is_clean);
+	fails_with verify_is_clean checkpoint tree_extends);
 
 # A file of that content that only the server may read
 sub write_key
@@ -127,6 +129,67 @@ sub verify_is_clean
 
 	is($node->safe_psql($database, 'SELECT check_name, detail FROM dp.verify() WHERE NOT ok'), '', "$name: dp.verify() is clean");
 	cmp_ok($node->safe_psql($database, 'SELECT count(*) FROM dp.verify()'), '>', 0, "$name: it checked something");
+}
+
+# --- the log ------------------------------------------------------------------------
+
+# Size and root of the log, as a checkpoint says
+sub checkpoint
+{
+	my ($node, $database) = @_;
+	my (undef, $size, $root) = split /\n/, $node->safe_psql($database, 'SELECT dp.checkpoint()');
+
+	return { size => $size, root => decode_base64($root) };
+}
+
+# RFC 9162, 2.1.4.2: does the proof lead from the one root to the other?
+sub is_consistent
+{
+	my ($first, $second, @proof) = @_;
+	my ($fn, $sn) = ($first->{size} - 1, $second->{size} - 1);
+
+	return $first->{root} eq $second->{root} && !@proof if $first->{size} == $second->{size};
+	unshift @proof, $first->{root} if ($first->{size} & $first->{size} - 1) == 0;
+	while ($fn & 1)
+	{
+		$fn >>= 1;
+		$sn >>= 1;
+	}
+	return 0 unless @proof;
+	my $fr = my $sr = shift @proof;
+	for my $c (@proof)
+	{
+		return 0 if $sn == 0;
+		if ($fn & 1 || $fn == $sn)
+		{
+			$fr = sha256("\x01$c$fr");
+			$sr = sha256("\x01$c$sr");
+			while (!($fn & 1) && $fn != 0)
+			{
+				$fn >>= 1;
+				$sn >>= 1;
+			}
+		}
+		else
+		{
+			$sr = sha256("\x01$sr$c");
+		}
+		$fn >>= 1;
+		$sn >>= 1;
+	}
+	return $sn == 0 && $fr eq $first->{root} && $sr eq $second->{root};
+}
+
+# The log is a continuation of the one whose checkpoint was seen
+sub tree_extends
+{
+	my ($node, $database, $seen, $name) = @_;
+	my $now = checkpoint($node, $database);
+	my @proof = map { pack('H*', $_) } split /\n/, $node->safe_psql($database,
+		"SELECT encode(h, 'hex') FROM unnest((dp.consistency_proof($seen->{size}, $now->{size})).proof) h");
+
+	ok($now->{size} >= $seen->{size} && is_consistent($seen, $now, @proof), "$name: the log continues the one that was seen");
+	return $now;
 }
 
 1;

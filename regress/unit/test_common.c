@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <zlib.h>
 
 /* --- reference vectors ------------------------------------------------------ */
 
@@ -152,6 +153,125 @@ eps_test_vectors_open(TestVectors *out, const char *name, const char *header, si
 	}
 }
 
+/* Path of a file of reference vectors; false: the folder is absent, said so. */
+static bool
+vectors_path(char path[4096], const char *name)
+{
+	const char *dir = getenv("EPS_VECTORS");
+	struct stat st;
+
+	if (dir == NULL || dir[0] == '\0')
+		dir = "../../../shared/vectors";
+	if (stat(dir, &st) != 0)
+	{
+		print_message("# skipped %s: no reference vectors in %s\n", name, dir);
+		return false;
+	}
+	assert_true((size_t) snprintf(path, 4096, "%s/%s", dir, name) < 4096);
+	return true;
+}
+
+char *
+eps_test_text_open(const char *name)
+{
+	char		path[4096];
+	gzFile		file;
+	char	   *text = NULL;
+	size_t		len = 0;
+	int			got;
+
+	if (!vectors_path(path, name))
+		return NULL;
+	file = gzopen(path, "rb");
+	if (file == NULL)
+		fail_msg("%s is missing", path);
+	do
+	{
+		text = realloc(text, len + 65536 + 1);
+		assert_non_null(text);
+		got = gzread(file, text + len, 65536);
+		if (got < 0)
+			fail_msg("%s is malformed", path);
+		len += (size_t) got;
+	} while (got > 0);
+	gzclose(file);
+	text[len] = '\0';
+	return text;
+}
+
+json_t *
+eps_test_json_open(const char *name)
+{
+	char	   *text = eps_test_text_open(name);
+	json_error_t error;
+	json_t	   *json;
+
+	if (text == NULL)
+		return NULL;
+	/* As reals: some numbers are above what jansson's integers hold. */
+	json = json_loads(text, JSON_DECODE_INT_AS_REAL | JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &error);
+	free(text);
+	if (json == NULL)
+		fail_msg("%s: line %d: %s", name, error.line, error.text);
+	return json;
+}
+
+static json_t *
+member(const json_t *object, const char *key, bool right)
+{
+	json_t	   *value = json_object_get(object, key);
+
+	if (value == NULL || !right)
+		fail_msg("no member \"%s\" of the type wanted", key);
+	return value;
+}
+
+const char *
+eps_test_json_string(const json_t *object, const char *key)
+{
+	return json_string_value(member(object, key, json_is_string(json_object_get(object, key))));
+}
+
+uint64_t
+eps_test_json_u64(const json_t *object, const char *key)
+{
+	double		value = json_real_value(member(object, key, json_is_real(json_object_get(object, key))));
+
+	return value >= 0x1p64 ? UINT64_MAX : (uint64_t) value;
+}
+
+bool
+eps_test_json_bool(const json_t *object, const char *key)
+{
+	return json_is_true(member(object, key, json_is_boolean(json_object_get(object, key))));
+}
+
+json_t *
+eps_test_json_array(const json_t *object, const char *key)
+{
+	return member(object, key, json_is_array(json_object_get(object, key)));
+}
+
+size_t
+eps_test_hex(uint8_t *out, size_t room, const char *text)
+{
+	size_t		n;
+
+	if (sodium_hex2bin(out, room, text, strlen(text), NULL, &n, NULL) != 0)
+		fail_msg("\"%.80s\" are no hexadecimal digits", text);
+	return n;
+}
+
+size_t
+eps_test_base64(uint8_t *out, size_t room, const char *text)
+{
+	size_t		n;
+
+	if (sodium_base642bin(out, room, text, strlen(text), NULL, &n, NULL, sodium_base64_VARIANT_ORIGINAL) != 0)
+		fail_msg("\"%.80s\" is no base64", text);
+	return n;
+}
+
 double
 eps_test_number(const char *text)
 {
@@ -276,6 +396,12 @@ eps_test_samples(void)
 	const char *text = getenv("EPS_UNIT_SAMPLES");
 
 	return text == NULL ? 400000 : eps_test_u64(text);
+}
+
+size_t
+eps_test_step(void)
+{
+	return eps_test_samples() < 400000 ? 29 : 1;
 }
 
 void

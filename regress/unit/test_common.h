@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <jansson.h>
 
 #include "core/base/base.h"
 
@@ -46,6 +47,23 @@ extern void eps_test_vectors_free(TestVectors *vectors);
  * the test where the file is malformed.
  */
 extern bool eps_test_vectors_open(TestVectors *out, const char *name, const char *header, size_t min_rows);
+
+/*
+ * The same for a file of JSON and for any other file, which is unpacked where it
+ * is gzipped; NULL: absent, said so.  The caller frees, by json_decref or free.
+ */
+extern json_t *eps_test_json_open(const char *name);
+extern char *eps_test_text_open(const char *name);
+
+/* Members of an object; fail the test where there is none of that type. Numbers above 2^64 - 1 are that. */
+extern const char *eps_test_json_string(const json_t *object, const char *key);
+extern uint64_t eps_test_json_u64(const json_t *object, const char *key);
+extern bool eps_test_json_bool(const json_t *object, const char *key);
+extern json_t *eps_test_json_array(const json_t *object, const char *key);
+
+/* Bytes of a text in hexadecimal digits or base64; returns how many. Fails the test on any other text. */
+extern size_t eps_test_hex(uint8_t *out, size_t room, const char *text);
+extern size_t eps_test_base64(uint8_t *out, size_t room, const char *text);
 
 #define TEST_THEORY "dp/theory_vectors.csv"
 #define TEST_THEORY_HEADER "id,function,params,expected,tolerance,source"
@@ -94,6 +112,9 @@ extern uint64_t eps_test_random(EpsEntropy *entropy, unsigned bits);
 
 /* Samples of a statistical test: $EPS_UNIT_SAMPLES, else 400000. */
 extern uint64_t eps_test_samples(void);
+
+/* Step of loops over every bit of something: 1, but a prime where fewer samples were asked for. */
+extern size_t eps_test_step(void);
 
 /*
  * Pearson's test of counts against probabilities that sum to 1; neighbouring

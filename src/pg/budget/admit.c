@@ -278,7 +278,7 @@ eps_budget_reserve(EpsBook *book, const EpsAdmission *admission,
 int64
 eps_budget_await(EpsBook *book)
 {
-	eps_budget_wait_booked(book, &book->reserved);
+	book->reserved.seq = eps_budget_wait_booked(book, &book->reserved);
 	RESUME_INTERRUPTS();
 	return book->reserved.seq;
 }

@@ -335,8 +335,10 @@ reset_writer(EpsWriter *w, Oid database)
 	w->leave = false;
 	w->asked = w->served = w->failures = 0;
 	w->book = InvalidOid;
-	w->next_seq = 0;
 	w->booked_seq = 0;
+	w->booted = false;
+	w->verified_seq = 0;
+	memset(w->log_root, 0, sizeof(w->log_root));
 	w->next_order = 1;
 	SpinLockRelease(&w->mutex);
 }

@@ -8,13 +8,14 @@
  * - accounts, directory, cache of look-ups, merged keys, messages not yet published,
  *	 next_expiry, sums of worst cases: the region's admission lock (look-ups read
  *	 directory, cache and merged keys without it: they only grow);
- * - head and tail of a ring, orders, sequence numbers, tickets: the mutex of the
- *	 database's writer slot;
+ * - head and tail of a ring, orders, tickets, what is known of the log: the mutex
+ *	 of the database's writer slot; numbers of entries in a ring are the writer's;
  * - quotas: quota lock.
  */
 #ifndef EPS_PG_BUDGET_INTERNAL_H
 #define EPS_PG_BUDGET_INTERNAL_H
 
+#include "core/ledger/ledger.h"
 #include "pg/budget/budget.h"
 
 #include "access/htup.h"
@@ -138,8 +139,11 @@ typedef struct EpsWriter
 	uint64		failures;		/* batches and loads that failed */
 
 	Oid			book;			/* schema dp_book that the regions stand for */
-	int64		next_seq;		/* 0: not known yet */
-	int64		booked_seq;		/* all entries up to here are on disk */
+	int64		booked_seq;		/* entries of the log that are on disk */
+	uint8		log_root[EPS_HASH_LEN]; /* of the tree over them; zero: not known */
+	bool		booted;			/* its log says that this server has started */
+	int64		verified_seq;	/* entries found good by the last full check */
+	uint8		verified_root[EPS_HASH_LEN];
 	uint64		next_order;
 } EpsWriter;
 
@@ -154,6 +158,7 @@ typedef enum EpsTicketStatus
 typedef struct EpsTicket
 {
 	uint64		order;
+	int64		seq;			/* of the entry, once it is booked */
 	EpsTicketStatus status;
 } EpsTicket;
 
@@ -224,8 +229,8 @@ typedef struct EpsMessage
 {
 	uint64		words;			/* of the whole message */
 	uint64		order;
-	int64		seq;			/* 0: no entry */
-	int64		after_seq;		/* newest entry before this message */
+	int64		seq;			/* number in the log, from the writer; 0: none yet, or no entry */
+	int64		after_seq;		/* of a merge: newest entry before it, from the writer */
 	TimestampTz at;
 	int32		kind;
 	int32		procno;			/* who waits */
@@ -295,6 +300,7 @@ extern void eps_budget_ring_put(const EpsBook *book, uint64 at, const void *byte
 extern uint64 eps_budget_text_words(EpsMessage *message, const char *const text[EPS_NTEXTS]);
 extern uint64 eps_budget_ring_free(const EpsBook *book);
 extern void eps_budget_ring_get(const EpsBook *book, uint64 at, void *out, Size len);
+extern void eps_budget_ring_set_seq(const EpsBook *book, uint64 at, int64 seq);
 extern void eps_budget_ring_text(const EpsBook *book, uint64 at, const EpsMessage *message, char *text[EPS_NTEXTS]);
 extern uint64 eps_budget_ring_charges(const EpsMessage *message, uint64 at);
 extern void eps_budget_publish(const EpsBook *book, EpsMessage *message, const char *const text[EPS_NTEXTS]);
@@ -309,7 +315,7 @@ eps_budget_ring_index(const EpsBook *book, uint64 position)
 extern void eps_budget_raise_held(void);
 extern void eps_budget_enter(const EpsBook *book, uint64 words);
 extern bool eps_budget_enter_unless_held(const EpsBook *book, uint64 words);
-extern void eps_budget_wait_booked(const EpsBook *book, const EpsMessage *message);
+extern int64 eps_budget_wait_booked(const EpsBook *book, const EpsMessage *message);
 
 /* start.c */
 extern void eps_budget_writer_ensure(EpsWriter *writer);
@@ -353,6 +359,7 @@ typedef struct EpsFold
 } EpsFold;
 
 extern bool eps_budget_fold(EpsFold *fold, int32 dataset_id, bool pure, EpsAccount *accounts, uint32 naccounts);
+extern uint64 eps_budget_level_units(unsigned level);
 extern bool eps_budget_load_limits(const EpsBook *book);
 extern bool eps_budget_load_quotas(const EpsBook *book);
 extern bool eps_budget_read_consents(const EpsBook *book, bool only_ending, EpsConsentRow **rows, Size *nrows);
@@ -391,11 +398,28 @@ extern uint32 eps_budget_read_chunks(int32 dataset_id, uint32 capacity,
 
 #define EPS_CHUNKS_BAD ((uint32) 0xFFFFFFFF)
 
+/* log.c: the writer's log; SPI connected */
+typedef struct EpsLog EpsLog;
+
+extern EpsLog *eps_budget_log_make(EpsWriter *writer);
+extern void eps_budget_log_open(EpsLog *log);
+extern void eps_budget_log_changes(EpsLog *log);
+extern int64 eps_budget_log_next(EpsLog *log);
+extern TimestampTz eps_budget_log_time_after(const EpsLog *log, TimestampTz at);
+extern int64 eps_budget_log_size_now(const EpsLog *log);
+extern bool eps_budget_log_has(const EpsLog *log, int64 seq);
+extern bool eps_budget_log_has_appended(const EpsLog *log);
+extern void eps_budget_log_committed(EpsLog *log);
+extern void eps_budget_log_forget(EpsLog *log);
+
 /* commit.c */
-extern void eps_budget_store_message(const EpsBook *book, const EpsMessage *message, uint64 at);
+extern void eps_budget_store_message(const EpsBook *book, EpsLog *log, const EpsMessage *message, uint64 at);
 extern void eps_budget_store_accounts(const EpsBook *book, uint32 from, uint32 to, const EpsMessage *by);
 extern void eps_budget_store_merge(const EpsBook *book, const EpsMessage *message, const EpsOwnerKey *from,
 								   const EpsOwnerKey *to, const char *set_by);
+
+/* log_verify.c */
+extern void eps_budget_verify_log(bool full, Tuplestorestate *out, TupleDesc desc);
 
 /* merge.c */
 extern void eps_budget_merge_units(EpsMessage *message, const EpsBook *book, const EpsAccount *from,
@@ -406,16 +430,22 @@ extern void eps_budget_retire(const EpsBook *book, uint32 from, uint32 to);
 extern void eps_budget_rekey_init(void);
 
 /* bitmap.c */
-typedef void (*EpsBitmapVisit) (void *context, uint32 first, uint32 last);
-
-extern bool eps_budget_bitmap_read(const uint8 *bytes, Size len, uint32 limit,
-								   EpsBitmapVisit visit, void *context);
+extern bool eps_budget_bitmap_read(const uint8 *bytes, Size len, uint32 limit, EpsBitmapVisit visit, void *context);
 extern bytea *eps_budget_bitmap_build(uint32 *accounts, uint32 n, uint32 limit);
 
 /* key.c */
 extern void eps_budget_key_load(void);
 extern void eps_budget_key_check(void);
 extern void eps_budget_answer_subkey(uint8 key[32], bool sealing);
+
+typedef enum EpsLedgerSubkey
+{
+	EPS_SUBKEY_OPENINGS = 1,
+	EPS_SUBKEY_SIGNING
+} EpsLedgerSubkey;
+
+extern bool eps_budget_has_key(void);
+extern void eps_budget_ledger_subkey(uint8 key[32], EpsLedgerSubkey which);
 extern void eps_budget_secret_seal(bytea **wrapped, int32 dataset_id, const char *name);
 extern bool eps_budget_secret_open(uint8 owner_secret[16], const bytea *wrapped,
 								   int32 dataset_id, const char *name);
@@ -455,6 +485,8 @@ extern void eps_budget_check_tables(void);
 extern int64 eps_budget_query_int64(const char *sql, int nargs, const Oid *types, const Datum *values,
 									int64 otherwise);
 extern bool eps_budget_each_row(const char *sql, int nargs, const Oid *types, const Datum *values,
+								EpsRowVisit visit, void *context);
+extern bool eps_budget_each_large_row(const char *sql, int nargs, const Oid *types, const Datum *values,
 								EpsRowVisit visit, void *context);
 extern Datum eps_budget_column(HeapTuple row, TupleDesc desc, int column);
 

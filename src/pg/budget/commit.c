@@ -6,11 +6,12 @@
 
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
+#include "lib/stringinfo.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
-#include "pg/budget/budget_internal.h"
+#include "pg/budget/log_internal.h"
 
 #define CHUNK_ACCOUNTS (EPS_INLINE_BYTES / sizeof(EpsOwnerKey))	/* keys in one account_chunk row, at most */
 #define GUESSES 1024
@@ -36,15 +37,16 @@ typedef struct StatementText
 {
 	const char *sql;
 	int			nargs;
-	Oid			types[13];
+	Oid			types[16];
 } StatementText;
 
 static const StatementText statements[NSTATEMENTS] = {
 	[INSERT_ENTRY] = {
-		"INSERT INTO dp_book.entry (seq, at, dataset_id, kind, role, analyst, purpose, statement, mechanism, level, delta_level, answer_key, repeat_of) "
-		"VALUES ($1, $2, $3, $11, $4, $5, $6, $7, $8, $9, $10, $12, $13)",
-		13, {INT8OID, TIMESTAMPTZOID, INT4OID, REGROLEOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, INT2OID, INT2OID,
-		TEXTOID, BYTEAOID, INT8OID}
+		"INSERT INTO dp_book.entry (seq, at, dataset_id, kind, role, analyst, purpose, statement, mechanism, level, delta_level, answer_key, repeat_of, "
+		"accounts, start_units, start_delta_units) "
+		"VALUES ($1, $2, $3, $11, $4, $5, $6, $7, $8, $9, $10, $12, $13, $14, $15, $16)",
+		16, {INT8OID, TIMESTAMPTZOID, INT4OID, REGROLEOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, INT2OID, INT2OID,
+		TEXTOID, BYTEAOID, INT8OID, INT4OID, INT8OID, INT8OID}
 	},
 	[INSERT_CHARGE] = {
 		"INSERT INTO dp_book.charge (seq, level, delta_level, owners, piece, pieces) VALUES ($1, $2, $3, $4, $5, $6)",
@@ -194,17 +196,17 @@ eps_budget_store_accounts(const EpsBook *book, uint32 from, uint32 to, const Eps
 
 /* --- a release ----------------------------------------------------------------------- */
 
-static const char *
-kind_text(const EpsMessage *message)
+static EpsEntryKind
+entry_kind(const EpsMessage *message)
 {
 	switch ((EpsMessageKind) message->kind)
 	{
 		case EPS_MESSAGE_REPEAT:
-			return "repeat";
+			return EPS_ENTRY_REPEAT;
 		case EPS_MESSAGE_LEFT_OUT:
-			return "left out";
+			return EPS_ENTRY_LEFT_OUT;
 		default:
-			return "release";
+			return EPS_ENTRY_RELEASE;
 	}
 }
 
@@ -212,15 +214,17 @@ static void
 store_entry(const EpsMessage *message, int32 dataset_id, char *const text[EPS_NTEXTS])
 {
 	bool		repeat = message->kind == EPS_MESSAGE_REPEAT;
-	char		nulls[14] = "             ";
-	Datum		values[13] = {
+	char		nulls[17] = "                ";
+	Datum		values[16] = {
 		Int64GetDatum(message->seq), TimestampTzGetDatum(message->at), Int32GetDatum(dataset_id),
 		ObjectIdGetDatum(message->role),
 		text_datum(text[EPS_TEXT_ROLE], &nulls[4]), text_datum(text[EPS_TEXT_PURPOSE], &nulls[5]),
 		text_datum(text[EPS_TEXT_STATEMENT], &nulls[6]), text_datum(text[EPS_TEXT_MECHANISM], &nulls[7]),
 		Int16GetDatum((int16) message->level), Int16GetDatum((int16) message->delta_level),
-		CStringGetTextDatum(kind_text(message)),
-		bytes_datum(message->answer_key, EPS_ANSWER_KEY_LEN), Int64GetDatum(message->answer_seq)
+		CStringGetTextDatum(eps_ledger_kind_name(entry_kind(message))),
+		bytes_datum(message->answer_key, EPS_ANSWER_KEY_LEN), Int64GetDatum(message->answer_seq),
+		Int32GetDatum((int32) message->naccounts), units_datum(message->start_units),
+		units_datum(message->start_delta_units)
 	};
 
 	nulls[11] = message->has_answer_key ? ' ' : 'n';
@@ -325,18 +329,67 @@ store_charge(int64 seq, uint32 pair, const bytea *owners)
 	}
 }
 
-static void
-store_release(const EpsBook *book, const EpsMessage *message, uint64 at, char *const text[EPS_NTEXTS])
+static int
+compare_pairs(const void *a, const void *b)
+{
+	uint32		x = ((const LevelGroup *) a)->pair;
+	uint32		y = ((const LevelGroup *) b)->pair;
+
+	return x < y ? -1 : x > y;
+}
+
+/* Stores the charges of a release; their bytes as the log commits to them. */
+static EpsField
+store_charges(const EpsBook *book, const EpsMessage *message, uint64 at)
 {
 	Grouping	g = {0};
+	StringInfoData all;
 
-	store_entry(message, book->dataset_id, text);
 	if (message->ncharges == 0)
-		return;
+		return (EpsField) {NULL, 0};
+	initStringInfo(&all);
 	group_charges(&g, book, message, eps_budget_ring_charges(message, at));
+	qsort(g.groups, (size_t) g.ngroups, sizeof(LevelGroup), compare_pairs);
 	for (int i = 0; i < g.ngroups; i++)
-		store_charge(message->seq, g.groups[i].pair,
-					 eps_budget_bitmap_build(g.groups[i].accounts, g.groups[i].n, message->naccounts));
+	{
+		const LevelGroup *group = &g.groups[i];
+		bytea	   *owners = eps_budget_bitmap_build(group->accounts, group->n, message->naccounts);
+		uint8		head[8];
+		uint8	   *head_at = head;
+
+		store_charge(message->seq, group->pair, owners);
+		eps_base_write_u32(&head_at, group->pair);
+		eps_base_write_u32(&head_at, (uint32) VARSIZE_ANY_EXHDR(owners));
+		appendBinaryStringInfo(&all, (const char *) head, sizeof(head));
+		appendBinaryStringInfo(&all, VARDATA_ANY(owners), (int) VARSIZE_ANY_EXHDR(owners));
+		pfree(owners);
+	}
+	return (EpsField) {(const uint8 *) all.data, (Size) all.len};
+}
+
+static void
+log_answer(EpsLog *log, const EpsMessage *message, int32 dataset_id, char *const text[EPS_NTEXTS], EpsField charges)
+{
+	EpsLogEntry entry = {.dataset_id = dataset_id,.at = message->at};
+
+	eps_budget_log_answer(&entry, entry_kind(message), message->level, message->delta_level, message->answer_seq);
+	entry.field[EPS_FIELD_TEXT] = eps_budget_text_field(text[EPS_TEXT_STATEMENT]);
+	entry.field[EPS_FIELD_WHO] = eps_budget_text_field(text[EPS_TEXT_ROLE]);
+	entry.field[EPS_FIELD_PURPOSE] = eps_budget_text_field(text[EPS_TEXT_PURPOSE]);
+	entry.field[EPS_FIELD_MECHANISM] = eps_budget_text_field(text[EPS_TEXT_MECHANISM]);
+	entry.field[EPS_FIELD_CHARGES] = charges;
+	eps_budget_log_enrolled(&entry, message->naccounts, Min(message->start_units, (uint64) PG_INT64_MAX),
+							Min(message->start_delta_units, (uint64) PG_INT64_MAX));
+	eps_budget_log_append(log, &entry);
+}
+
+/* The answer's rows and its entry in the log, of the same number. */
+static void
+store_answered(const EpsBook *book, EpsLog *log, const EpsMessage *message, uint64 at, char *const text[EPS_NTEXTS])
+{
+	store_entry(message, book->dataset_id, text);
+	log_answer(log, message, book->dataset_id, text,
+			   message->kind == EPS_MESSAGE_RELEASE ? store_charges(book, message, at) : (EpsField) {NULL, 0});
 }
 
 /* --- an owner's limit or consent -------------------------------------------------------- */
@@ -401,7 +454,7 @@ eps_budget_store_merge(const EpsBook *book, const EpsMessage *message, const Eps
 
 /* Stores the message that stands at `at` of the ring. SPI connected. */
 void
-eps_budget_store_message(const EpsBook *book, const EpsMessage *message, uint64 at)
+eps_budget_store_message(const EpsBook *book, EpsLog *log, const EpsMessage *message, uint64 at)
 {
 	MemoryContext work = AllocSetContextCreate(CurrentMemoryContext, "pg_epsilon message", ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(work);
@@ -411,10 +464,9 @@ eps_budget_store_message(const EpsBook *book, const EpsMessage *message, uint64 
 	switch ((EpsMessageKind) message->kind)
 	{
 		case EPS_MESSAGE_RELEASE:
-			store_release(book, message, at, text);
-			break;
 		case EPS_MESSAGE_REPEAT:
-			store_entry(message, book->dataset_id, text);
+		case EPS_MESSAGE_LEFT_OUT:
+			store_answered(book, log, message, at, text);
 			break;
 		case EPS_MESSAGE_ANSWER:
 			store_answer(book, message, at);
@@ -428,9 +480,6 @@ eps_budget_store_message(const EpsBook *book, const EpsMessage *message, uint64 
 		case EPS_MESSAGE_MERGE:
 			eps_budget_store_merge(book, message, &book->keys[message->from_account],
 								   &book->keys[message->to_account], text[EPS_TEXT_ROLE]);
-			break;
-		case EPS_MESSAGE_LEFT_OUT:
-			store_entry(message, book->dataset_id, text);
 			break;
 	}
 	MemoryContextSwitchTo(old);

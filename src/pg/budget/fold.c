@@ -119,12 +119,19 @@ fold_range(void *context, uint32 first, uint32 last)
 		add_to_account(&f->accounts[account], f->rho, f->delta);
 }
 
+/* What a level costs; 0 beyond the ladder. */
+uint64
+eps_budget_level_units(unsigned level)
+{
+	return level == 0 || level > eps_accountant_ladder_top() ? 0 : eps_accountant_ladder_units(level);
+}
+
 static bool
 level_units(uint64 *units, int16 level)
 {
 	if (level < 0 || (unsigned) level > eps_accountant_ladder_top())
 		return false;
-	*units = level == 0 ? 0 : eps_accountant_ladder_units((unsigned) level);
+	*units = eps_budget_level_units((unsigned) level);
 	return true;
 }
 

@@ -250,3 +250,21 @@ eps_budget_answer_subkey(uint8 key[KEY_LEN], bool sealing)
 	eps_common_check(eps_crypto_init(), "initialising cryptography");
 	eps_common_check(eps_crypto_subkey(key, wrapping_key, sealing ? 2 : 1, "dpanswer"), "deriving a key");
 }
+
+/* --- the ledger ------------------------------------------------------------------------------ */
+
+/* The key that openings or signing keys are sealed under. The caller wipes it. */
+void
+eps_budget_ledger_subkey(uint8 key[KEY_LEN], EpsLedgerSubkey which)
+{
+	eps_budget_key_check();
+	eps_common_check(eps_crypto_init(), "initialising cryptography");
+	eps_common_check(eps_crypto_subkey(key, wrapping_key, (uint64) which, "dpledger"), "deriving a key");
+}
+
+/* Is there a wrapping key at all? */
+bool
+eps_budget_has_key(void)
+{
+	return have_key;
+}

@@ -157,17 +157,17 @@ follow_schema(EpsWriter *writer, Oid schema)
 		LWLockAcquire(EPS_BOOK_LOCK, LW_EXCLUSIVE);
 		SpinLockAcquire(&writer->mutex);
 		writer->book = schema;
-		writer->next_seq = 0;
+		writer->booted = false;
+		writer->verified_seq = 0;
+		memset(writer->log_root, 0, sizeof(writer->log_root));
 		SpinLockRelease(&writer->mutex);
 		LWLockRelease(EPS_BOOK_LOCK);
 	}
 	if (!OidIsValid(schema))
 		return;
-	last = eps_budget_query_int64("SELECT max(seq) FROM dp_book.entry", 0, NULL, NULL, 0);
+	last = eps_budget_query_int64("SELECT max(seq) FROM dp_book.log", 0, NULL, NULL, 0);
 	SpinLockAcquire(&writer->mutex);
 	writer->booked_seq = last;
-	if (writer->next_seq == 0)
-		writer->next_seq = last + 1;
 	SpinLockRelease(&writer->mutex);
 }
 

@@ -16,9 +16,11 @@
 #include "pg/budget/budget_internal.h"
 
 #define FETCH_ROWS 64			/* a row may hold some kilobytes */
+#define FETCH_LARGE_ROWS 4		/* or megabytes */
 
 static const char *const ledger_tables[] = {
-	"secret", "account_chunk", "entry", "charge", "owner_limit", "consent", "answer", "merge", "renumbering"
+	"secret", "account_chunk", "entry", "charge", "owner_limit", "consent", "answer", "merge", "renumbering",
+	"ledger", "log", "tile", "signing_key", "policy_event"
 };
 
 /* The writer runs in transactions of its own; an SQL function in its caller's. */
@@ -93,6 +95,39 @@ eps_budget_query_int64(const char *sql, int nargs, const Oid *types, const Datum
 	return isnull ? otherwise : DatumGetInt64(datum);
 }
 
+static bool
+each_row(int fetch, const char *sql, int nargs, const Oid *types, const Datum *values,
+		 EpsRowVisit visit, void *context)
+{
+	Portal		portal = SPI_cursor_open_with_args(NULL, sql, nargs, unconstify(Oid *, types),
+												   unconstify(Datum *, values), NULL, true,
+												   CURSOR_OPT_NO_SCROLL);
+	MemoryContext row = AllocSetContextCreate(CurrentMemoryContext, "pg_epsilon row", ALLOCSET_DEFAULT_SIZES);
+	SPITupleTable *table;
+	bool		more = true;
+
+	while (more)
+	{
+		SPI_cursor_fetch(portal, true, fetch);
+		if (SPI_processed == 0)
+			break;
+		table = SPI_tuptable;	/* visit may ask queries of its own */
+		for (uint64 i = 0; more && i < table->numvals; i++)
+		{
+			MemoryContext old = MemoryContextSwitchTo(row);
+
+			more = visit(context, table->vals[i], table->tupdesc);
+			MemoryContextSwitchTo(old);
+			MemoryContextReset(row);
+		}
+		SPI_freetuptable(table);
+		CHECK_FOR_INTERRUPTS();
+	}
+	SPI_cursor_close(portal);
+	MemoryContextDelete(row);
+	return more;
+}
+
 /*
  * Calls visit for each row until it returns false; in a context that is reset
  * after each row.  False if it did.  SPI connected, a snapshot active.
@@ -101,31 +136,15 @@ bool
 eps_budget_each_row(const char *sql, int nargs, const Oid *types, const Datum *values,
 					EpsRowVisit visit, void *context)
 {
-	Portal		portal = SPI_cursor_open_with_args(NULL, sql, nargs, unconstify(Oid *, types),
-												   unconstify(Datum *, values), NULL, true,
-												   CURSOR_OPT_NO_SCROLL);
-	MemoryContext row = AllocSetContextCreate(CurrentMemoryContext, "pg_epsilon row", ALLOCSET_DEFAULT_SIZES);
-	bool		more = true;
+	return each_row(FETCH_ROWS, sql, nargs, types, values, visit, context);
+}
 
-	while (more)
-	{
-		SPI_cursor_fetch(portal, true, FETCH_ROWS);
-		if (SPI_processed == 0)
-			break;
-		for (uint64 i = 0; more && i < SPI_processed; i++)
-		{
-			MemoryContext old = MemoryContextSwitchTo(row);
-
-			more = visit(context, SPI_tuptable->vals[i], SPI_tuptable->tupdesc);
-			MemoryContextSwitchTo(old);
-			MemoryContextReset(row);
-		}
-		SPI_freetuptable(SPI_tuptable);
-		CHECK_FOR_INTERRUPTS();
-	}
-	SPI_cursor_close(portal);
-	MemoryContextDelete(row);
-	return more;
+/* The same for rows that may hold what many owners were charged. */
+bool
+eps_budget_each_large_row(const char *sql, int nargs, const Oid *types, const Datum *values,
+						  EpsRowVisit visit, void *context)
+{
+	return each_row(FETCH_LARGE_ROWS, sql, nargs, types, values, visit, context);
 }
 
 /* A column of a row that is never NULL by the table's definition. */

@@ -410,7 +410,7 @@ copy_book(Rekey *r)
 	r->accounts = palloc_extended(sizeof(EpsAccount) * (Size) Max(r->naccounts, 1), MCXT_ALLOC_HUGE);
 	memcpy(r->accounts, book->accounts, sizeof(EpsAccount) * (Size) r->naccounts);
 	SpinLockAcquire(&book->writer->mutex);
-	r->by.after_seq = book->writer->next_seq - 1;
+	r->by.after_seq = book->writer->booked_seq;
 	SpinLockRelease(&book->writer->mutex);
 }
 

@@ -88,6 +88,13 @@ eps_budget_ring_charges(const EpsMessage *message, uint64 at)
 	return at + EPS_MESSAGE_WORDS + text_words(message);
 }
 
+/* Notes the number that the writer gives the message at `at`. */
+void
+eps_budget_ring_set_seq(const EpsBook *book, uint64 at, int64 seq)
+{
+	eps_budget_ring_put(book, at + offsetof(EpsMessage, seq) / sizeof(uint64), &seq, sizeof(seq));
+}
+
 /* Texts of a message, in the current memory context. */
 void
 eps_budget_ring_text(const EpsBook *book, uint64 at, const EpsMessage *message, char *text[EPS_NTEXTS])
@@ -131,8 +138,8 @@ count_worst_case(EpsRegion *region, const EpsMessage *message)
 
 /*
  * Publishes the message whose charges the caller has written behind head.
- * Admission lock held, room checked before; cannot fail.  Order and sequence
- * number are given here, so ledger order is admission order.
+ * Admission lock held, room checked before; cannot fail.  The writer numbers the
+ * entries of a data set in this order, so ledger order is admission order.
  */
 void
 eps_budget_publish(const EpsBook *book, EpsMessage *message, const char *const text[EPS_NTEXTS])
@@ -165,9 +172,9 @@ eps_budget_publish(const EpsBook *book, EpsMessage *message, const char *const t
 
 	SpinLockAcquire(&w->mutex);
 	message->order = w->next_order++;
-	message->after_seq = w->next_seq - 1;
-	message->seq = eps_budget_is_entry(message->kind) ? w->next_seq++ : 0;
+	message->seq = 0;
 	ticket->order = message->order;
+	ticket->seq = 0;
 	ticket->status = EPS_TICKET_WAITING;
 	eps_budget_ring_put(book, at, message, sizeof(*message));
 	region->head = at + message->words;

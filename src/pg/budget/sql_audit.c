@@ -262,7 +262,11 @@ eps_budget_sql_verify(PG_FUNCTION_ARGS)
 	if (!eps_budget_has_tables())
 		return (Datum) 0;
 	ids = list_copy(eps_policy_dataset_ids());
-	foreach(cell, ids)
-		eps_budget_verify(lfirst_int(cell), rsinfo->setResult, rsinfo->setDesc);
+	if (ids == NIL)
+		return (Datum) 0;
+	if (PG_GETARG_BOOL(0))
+		foreach(cell, ids)
+			eps_budget_verify(lfirst_int(cell), rsinfo->setResult, rsinfo->setDesc);
+	eps_budget_verify_log(PG_GETARG_BOOL(0), rsinfo->setResult, rsinfo->setDesc);
 	return (Datum) 0;
 }

@@ -139,13 +139,14 @@ eps_budget_enter_unless_held(const EpsBook *book, uint64 words)
 }
 
 static EpsTicketStatus
-ticket_status(const EpsBook *book, const EpsMessage *message)
+ticket_status(const EpsBook *book, const EpsMessage *message, int64 *seq)
 {
 	EpsTicket  *ticket = &eps_budget_control->tickets[message->procno];
 	EpsTicketStatus status;
 
 	SpinLockAcquire(&book->writer->mutex);
 	status = ticket->status;
+	*seq = ticket->seq;
 	SpinLockRelease(&book->writer->mutex);
 	if (book->region->generation != book->generation)
 		status = EPS_TICKET_FAILED; /* the whole book was dropped */
@@ -154,20 +155,22 @@ ticket_status(const EpsBook *book, const EpsMessage *message)
 
 /*
  * Waits until a published message is on disk, whatever interrupts arrive.
- * ERROR PV006 if it is not: it stays in the ring and is booked by the next
+ * Returns the number of its entry, 0 if it is
+ * none.  ERROR PV006 if it is not: it stays in the ring and is booked by the next
  * commit.
  */
-void
+int64
 eps_budget_wait_booked(const EpsBook *book, const EpsMessage *message)
 {
 	EpsTicketStatus status;
+	int64		seq;
 
 	EPS_TEST_POINT("published");
 	eps_budget_writer_wake(book->writer);
 	for (;;)
 	{
 		ConditionVariablePrepareToSleep(&book->writer->answered);
-		status = ticket_status(book, message);
+		status = ticket_status(book, message, &seq);
 		if (status == EPS_TICKET_WAITING)
 			ConditionVariableTimedSleep(&book->writer->answered, 1000, PG_WAIT_EXTENSION);
 		ConditionVariableCancelSleep();
@@ -184,4 +187,5 @@ eps_budget_wait_booked(const EpsBook *book, const EpsMessage *message)
 				 errdetail("The charge stays booked, and there is no answer."),
 				 errhint("The server log says why.")));
 	EPS_TEST_POINT("booked");
+	return seq;
 }

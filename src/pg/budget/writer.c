@@ -39,6 +39,7 @@ static volatile sig_atomic_t in_commit = false;
 typedef struct Loop
 {
 	EpsWriter  *writer;
+	EpsLog	   *log;
 	MemoryContext turn;
 	uint64		tried;			/* orders below it were tried */
 	bool		failing;		/* the last batch failed */
@@ -59,7 +60,6 @@ typedef struct Batch
 {
 	int			n;
 	uint64		end_order;		/* orders below it are in the batch */
-	int64		last_seq;
 	bool		lazy;			/* nothing of it need be on disk: it holds stored answers alone */
 	Stretch		stretch[EPS_BOOK_MAX_REGIONS];
 } Batch;
@@ -178,7 +178,6 @@ static void
 cut_batch(Batch *batch, EpsWriter *writer)
 {
 	batch->n = 0;
-	batch->last_seq = 0;
 	batch->lazy = true;
 	LWLockAcquire(EPS_BOOK_LOCK, LW_SHARED);
 	SpinLockAcquire(&writer->mutex);
@@ -200,9 +199,25 @@ cut_batch(Batch *batch, EpsWriter *writer)
 	LWLockRelease(EPS_BOOK_LOCK);
 }
 
+/* Gives an entry its number, here and in the ring, and stores it. */
+static void
+store_message(Stretch *s, EpsLog *log, EpsMessage *message, uint64 at)
+{
+	if (eps_budget_is_entry(message->kind))
+	{
+		if (eps_budget_log_has(log, message->seq))
+			return;
+		message->seq = eps_budget_log_next(log);
+		message->at = eps_budget_log_time_after(log, message->at);
+		eps_budget_ring_set_seq(&s->book, at, message->seq);
+	}
+	message->after_seq = eps_budget_log_size_now(log);
+	eps_budget_store_message(&s->book, log, message, at);
+}
+
 /* Accounts that began alike are stored together. */
 static void
-store_stretch(Batch *batch, Stretch *s)
+store_stretch(Batch *batch, EpsLog *log, Stretch *s)
 {
 	uint32		stored = s->book.region->stored_accounts;
 	EpsMessage	first = {0};
@@ -219,11 +234,9 @@ store_stretch(Batch *batch, Stretch *s)
 			stored = s->naccounts;
 			first = message;
 		}
-		if (message.seq == 0 || message.seq > s->book.writer->booked_seq)
-			eps_budget_store_message(&s->book, &message, at);
+		store_message(s, log, &message, at);
 		batch->lazy = batch->lazy && message.kind == EPS_MESSAGE_ANSWER;
 		s->naccounts = Max(s->naccounts, message.naccounts);
-		batch->last_seq = Max(batch->last_seq, message.seq);
 	}
 	batch->lazy = batch->lazy && s->naccounts <= s->book.region->stored_accounts;
 	eps_budget_store_accounts(&s->book, stored, s->naccounts, &first);
@@ -241,15 +254,18 @@ settle_tickets(const Stretch *s, EpsTicketStatus status)
 
 		eps_budget_ring_get(&s->book, at, &message, sizeof(message));
 		ticket = &eps_budget_control->tickets[message.procno];
-		if (ticket->order == message.order)
-			ticket->status = status;
+		if (ticket->order != message.order)
+			continue;
+		ticket->seq = message.seq;
+		ticket->status = status;
 	}
 }
 
 /* After the commit: the rings move on. */
 static void
-finish_batch(Batch *batch, EpsWriter *writer, EpsTicketStatus status)
+finish_batch(Batch *batch, EpsLog *log, EpsWriter *writer, EpsTicketStatus status)
 {
+	eps_budget_log_committed(log);
 	SpinLockAcquire(&writer->mutex);
 	for (int i = 0; i < batch->n; i++)
 	{
@@ -259,7 +275,6 @@ finish_batch(Batch *batch, EpsWriter *writer, EpsTicketStatus status)
 		s->book.region->tail = s->to;
 		s->book.region->stored_accounts = Max(s->book.region->stored_accounts, s->naccounts);
 	}
-	writer->booked_seq = Max(writer->booked_seq, batch->last_seq);
 	SpinLockRelease(&writer->mutex);
 	ConditionVariableBroadcast(&writer->answered);
 }
@@ -295,22 +310,24 @@ commit_batch(void)
 }
 
 static void
-write_batch(Batch *batch, EpsWriter *writer)
+write_batch(Batch *batch, EpsLog *log, EpsWriter *writer)
 {
 	bool		confirmed;
 
 	eps_budget_check_durable();
 	eps_budget_spi_begin(true);
 	eps_budget_check_tables();
+	eps_budget_log_open(log);
+	eps_budget_log_changes(log);
 	for (int i = 0; i < batch->n; i++)
-		store_stretch(batch, &batch->stretch[i]);
+		store_stretch(batch, log, &batch->stretch[i]);
 	EPS_TEST_POINT("batch");
-	if (batch->lazy)
+	if (batch->lazy && !eps_budget_log_has_appended(log))
 		(void) set_config_option("synchronous_commit", "off", PGC_SUSET, PGC_S_SESSION,
 								 GUC_ACTION_LOCAL, true, 0, false);
 	confirmed = commit_batch();
 	EPS_TEST_POINT("committed");
-	finish_batch(batch, writer, confirmed ? EPS_TICKET_BOOKED : EPS_TICKET_FAILED);
+	finish_batch(batch, log, writer, confirmed ? EPS_TICKET_BOOKED : EPS_TICKET_FAILED);
 	pgstat_report_stat(true);
 }
 
@@ -323,6 +340,7 @@ recover_from_error(Loop *loop)
 	HOLD_INTERRUPTS();
 	in_commit = false;
 	ProcDiePending = false;
+	eps_budget_log_forget(loop->log);
 	EmitErrorReport();
 	AbortCurrentTransaction();
 	LWLockReleaseAll();
@@ -349,7 +367,7 @@ book_pending(Loop *loop, bool asked)
 	loop->active_at = GetCurrentTimestamp();
 	PG_TRY();
 	{
-		write_batch(batch, writer);
+		write_batch(batch, loop->log, writer);
 		loop->failing = false;
 	}
 	PG_CATCH();
@@ -374,6 +392,30 @@ refuse_pending(Loop *loop)
 	loop->failing = true;
 }
 
+/* Changes of policy that no answer has followed yet. */
+static void
+log_changes(Loop *loop)
+{
+	bool		found = false;
+
+	eps_budget_check_durable();
+	eps_budget_spi_begin(true);
+	if (eps_budget_has_key() && eps_budget_has_tables())
+	{
+		eps_budget_check_tables();
+		eps_budget_log_open(loop->log);
+		eps_budget_log_changes(loop->log);
+		found = eps_budget_log_has_appended(loop->log);
+	}
+	if (!found)
+	{
+		eps_budget_spi_end(true);
+		return;
+	}
+	(void) commit_batch();
+	eps_budget_log_committed(loop->log);
+}
+
 static void
 look_after_books(Loop *loop)
 {
@@ -384,6 +426,7 @@ look_after_books(Loop *loop)
 		loop->resumed = true;
 		eps_budget_load_all(loop->writer, loop->turn);
 		eps_budget_refresh_consent(loop->writer, loop->turn);
+		log_changes(loop);
 	}
 	PG_CATCH();
 	{
@@ -493,6 +536,7 @@ eps_budget_writer_main(Datum arg)
 	BackgroundWorkerInitializeConnectionByOid(DatumGetObjectId(arg), InvalidOid, 0);
 	fix_settings();
 	eps_common_check(eps_crypto_init(), "initialising cryptography");
+	loop.log = eps_budget_log_make(loop.writer);
 	if (!attach(loop.writer))
 		proc_exit(0);
 	loop.turn = AllocSetContextCreate(TopMemoryContext, "pg_epsilon writer turn", ALLOCSET_DEFAULT_SIZES);

@@ -276,8 +276,8 @@ close_stream(void *arg)
 	eps_crypto_stream_close(arg);
 }
 
-/* Libroaring and files aside, all of a run is in one context, and so is the
- * stream: its key is wiped when the context goes, on error too. */
+/* Files aside, all of a run is in one context, and so is the stream: its key is
+ * wiped when the context goes, on error too. */
 static EpsRun *
 begin_run(EpsScanState *node)
 {
