@@ -34,6 +34,8 @@ DATA_built = extension/pg_epsilon--$(EPS_VERSION).sql
 OBJS_CORE = \
 	src/core/base/base.o \
 	src/core/crypto/crypto.o \
+	src/core/crypto/sha256.o \
+	src/core/crypto/sign.o \
 	src/core/crypto/stream.o \
 	src/core/noise/noise.o \
 	src/core/mechanism/calibrate.o \
@@ -43,7 +45,16 @@ OBJS_CORE = \
 	src/core/mechanism/tail.o \
 	src/core/accountant/accountant.o \
 	src/core/accountant/filter.o \
-	src/core/accountant/ladder.o
+	src/core/accountant/ladder.o \
+	src/core/ledger/bitmap.o \
+	src/core/ledger/checkpoint.o \
+	src/core/ledger/entry.o \
+	src/core/ledger/field.o \
+	src/core/ledger/map.o \
+	src/core/ledger/note.o \
+	src/core/ledger/proof.o \
+	src/core/ledger/text.o \
+	src/core/ledger/tree.o
 
 OBJS_PG = \
 	src/pg/common/common.o \
@@ -170,7 +181,7 @@ ifneq (,$(findstring clang,$(CC)))
 PG_CFLAGS += -Wno-unknown-warning-option -Wno-ignored-optimization-argument
 endif
 
-SHLIB_LINK = -lsodium -lroaring -lgsl -lgslcblas -lm
+SHLIB_LINK = -lsodium -lcrypto -lroaring -lgsl -lgslcblas -lm
 
 # --- PGXS --------------------------------------------------------------------
 

@@ -1,7 +1,7 @@
 /*
  * base.c
- *	  Status texts, checked arithmetic, wiping, integer square root and the byte
- *	  cursor.
+ *	  Status texts, checked arithmetic, wiping, integer square root, reading and
+ *	  writing of big-endian bytes.
  */
 #include "core/base/base.h"
 
@@ -174,4 +174,66 @@ EpsStatus
 eps_base_read_u64(uint64_t *out, EpsCursor *c)
 {
 	return read_big_endian(out, c, sizeof(*out));
+}
+
+EpsStatus
+eps_base_read_u128(EpsU128 *out, EpsCursor *c)
+{
+	uint64_t	high;
+	uint64_t	low;
+	EpsStatus	status = eps_base_read_u64(&high, c);
+
+	if (status == EPS_OK)
+		status = eps_base_read_u64(&low, c);
+	if (status == EPS_OK)
+		*out = (EpsU128) high << 64 | low;
+	return status;
+}
+
+/* The low width bytes of value, at most 8. */
+static void
+write_big_endian(uint8_t **at, uint64_t value, size_t width)
+{
+	for (size_t i = width; i-- > 0; value >>= 8)
+		(*at)[i] = (uint8_t) value;
+	*at += width;
+}
+
+void
+eps_base_write_u8(uint8_t **at, uint8_t value)
+{
+	write_big_endian(at, value, sizeof(value));
+}
+
+void
+eps_base_write_u16(uint8_t **at, uint16_t value)
+{
+	write_big_endian(at, value, sizeof(value));
+}
+
+void
+eps_base_write_u32(uint8_t **at, uint32_t value)
+{
+	write_big_endian(at, value, sizeof(value));
+}
+
+void
+eps_base_write_u64(uint8_t **at, uint64_t value)
+{
+	write_big_endian(at, value, sizeof(value));
+}
+
+void
+eps_base_write_u128(uint8_t **at, EpsU128 value)
+{
+	eps_base_write_u64(at, (uint64_t) (value >> 64));
+	eps_base_write_u64(at, (uint64_t) value);
+}
+
+void
+eps_base_write_bytes(uint8_t **at, const uint8_t *bytes, size_t len)
+{
+	if (len > 0)
+		memcpy(*at, bytes, len);
+	*at += len;
 }

@@ -75,6 +75,15 @@ extern EPS_MUST_USE EpsStatus eps_base_read_u8(uint8_t *out, EpsCursor *c);
 extern EPS_MUST_USE EpsStatus eps_base_read_u16(uint16_t *out, EpsCursor *c);
 extern EPS_MUST_USE EpsStatus eps_base_read_u32(uint32_t *out, EpsCursor *c);
 extern EPS_MUST_USE EpsStatus eps_base_read_u64(uint64_t *out, EpsCursor *c);
+extern EPS_MUST_USE EpsStatus eps_base_read_u128(EpsU128 *out, EpsCursor *c);
 extern EPS_MUST_USE EpsStatus eps_base_read_bytes(const uint8_t **out, EpsCursor *c, size_t len);
+
+/* Big-endian writes at *at, which moves past them; the caller has the room. */
+extern void eps_base_write_u8(uint8_t **at, uint8_t value);
+extern void eps_base_write_u16(uint8_t **at, uint16_t value);
+extern void eps_base_write_u32(uint8_t **at, uint32_t value);
+extern void eps_base_write_u64(uint8_t **at, uint64_t value);
+extern void eps_base_write_u128(uint8_t **at, EpsU128 value);
+extern void eps_base_write_bytes(uint8_t **at, const uint8_t *bytes, size_t len);
 
 #endif							/* EPS_CORE_BASE_H */

@@ -1,6 +1,6 @@
 /*
  * crypto.c
- *	  Hashes, keyed hashes, subkeys, sealing and system randomness.
+ *	  Account keys, subkeys, sealing and system randomness.
  */
 #include "core/crypto/crypto.h"
 
@@ -12,7 +12,6 @@
 
 _Static_assert(EPS_OWNER_KEY_LEN == crypto_shorthash_siphashx24_BYTES, "SipHash output");
 _Static_assert(EPS_OWNER_SECRET_LEN == crypto_shorthash_siphashx24_KEYBYTES, "SipHash key");
-_Static_assert(EPS_SHA256_LEN == crypto_hash_sha256_BYTES, "SHA-256 output");
 _Static_assert(crypto_kdf_KEYBYTES == 32 && crypto_kdf_CONTEXTBYTES == 8, "subkey sizes");
 _Static_assert(EPS_SEAL_OVERHEAD == crypto_aead_xchacha20poly1305_ietf_NPUBBYTES +
 			   crypto_aead_xchacha20poly1305_ietf_ABYTES, "seal overhead");
@@ -65,19 +64,6 @@ eps_crypto_owner_key(uint8_t out[EPS_OWNER_KEY_LEN], const uint8_t *bytes, size_
 	(void) crypto_shorthash_siphashx24(out, bytes, len, secret);
 }
 
-void
-eps_crypto_sha256(uint8_t out[EPS_SHA256_LEN], const uint8_t *bytes, size_t len)
-{
-	(void) crypto_hash_sha256(out, bytes, len);
-}
-
-void
-eps_crypto_hmac(uint8_t out[EPS_SHA256_LEN], const uint8_t key[32],
-				const uint8_t *bytes, size_t len)
-{
-	(void) crypto_auth_hmacsha256(out, bytes, len, key);
-}
-
 EpsStatus
 eps_crypto_subkey(uint8_t out[32], const uint8_t key[32], uint64_t id, const char context[8])
 {
@@ -126,5 +112,20 @@ eps_crypto_open(uint8_t *out, const uint8_t *sealed, size_t sealed_len,
 	if (crypto_aead_xchacha20poly1305_ietf_decrypt_detached(out, NULL, text, len, tag, ad, ad_len,
 															sealed, key) != 0)
 		return EPS_E_AUTH;
+	return EPS_OK;
+}
+
+/* The IETF form counts blocks in 32 bits; past them libsodium ends the process. */
+EpsStatus
+eps_crypto_keystream(uint8_t *out, size_t len, uint64_t block, const uint8_t key[32])
+{
+	static const uint8_t nonce[crypto_stream_chacha20_ietf_NONCEBYTES] = {0};
+	const uint64_t blocks = (uint64_t) 1 << 32;
+
+	if (block >= blocks || len > (blocks - block) * EPS_KEYSTREAM_BLOCK)
+		return EPS_E_RANGE;
+	memset(out, 0, len);
+	if (crypto_stream_chacha20_ietf_xor_ic(out, out, len, nonce, (uint32_t) block, key) != 0)
+		return EPS_E_INTERNAL;
 	return EPS_OK;
 }

@@ -1,7 +1,8 @@
 /*
  * crypto.h
- *	  Hashes, keyed hashes, sealing under a wrapping key, and system randomness.
- *	  The only room that names a crypto library (libsodium).
+ *	  Hashes, keyed hashes, signatures, sealing under a wrapping key, and system
+ *	  randomness.  The only room that names a crypto library: libsodium, and
+ *	  OpenSSL for SHA-256.
  *
  * Promises: nothing here keeps a secret longer than its caller asks; every
  * failure is a status.  Must not: allocate, log, read settings.
@@ -60,6 +61,55 @@ extern void eps_crypto_owner_key(uint8_t out[EPS_OWNER_KEY_LEN],
 extern void eps_crypto_sha256(uint8_t out[EPS_SHA256_LEN], const uint8_t *bytes, size_t len);
 extern void eps_crypto_hmac(uint8_t out[EPS_SHA256_LEN], const uint8_t key[32],
 							const uint8_t *bytes, size_t len);
+
+/* The same piece by piece; _end wipes the state. */
+typedef struct EpsSha256
+{
+	uint64_t	opaque[14];
+} EpsSha256;
+
+typedef struct EpsHmac
+{
+	EpsSha256	inner;
+	EpsSha256	outer;
+} EpsHmac;
+
+extern void eps_crypto_sha256_begin(EpsSha256 *hash);
+extern void eps_crypto_sha256_add(EpsSha256 *hash, const uint8_t *bytes, size_t len);
+extern void eps_crypto_sha256_end(uint8_t out[EPS_SHA256_LEN], EpsSha256 *hash);
+
+extern void eps_crypto_hmac_begin(EpsHmac *mac, const uint8_t key[32]);
+extern void eps_crypto_hmac_add(EpsHmac *mac, const uint8_t *bytes, size_t len);
+extern void eps_crypto_hmac_end(uint8_t out[EPS_SHA256_LEN], EpsHmac *mac);
+
+/*
+ * Bytes of the ChaCha20 key stream (IETF form, nonce zero) from 64-byte block
+ * number `block` on.  A key is for one purpose: no two callers share one.
+ * EPS_E_RANGE past block 2^32 - 1.
+ */
+#define EPS_KEYSTREAM_BLOCK 64
+
+extern EPS_MUST_USE EpsStatus eps_crypto_keystream(uint8_t *out, size_t len, uint64_t block,
+												   const uint8_t key[32]);
+
+/*
+ * Ed25519 (RFC 8032).  A secret key is seed and public key, as libsodium has it.
+ * _check is strict: nobody makes a second valid signature out of a first.
+ */
+#define EPS_SIGN_SEED_LEN 32
+#define EPS_SIGN_PUBLIC_LEN 32
+#define EPS_SIGN_SECRET_LEN 64
+#define EPS_SIGN_LEN 64
+
+extern EPS_MUST_USE EpsStatus eps_crypto_sign_new(uint8_t key[EPS_SIGN_PUBLIC_LEN],
+												  uint8_t secret[EPS_SIGN_SECRET_LEN]);
+extern void eps_crypto_sign_seed(uint8_t key[EPS_SIGN_PUBLIC_LEN], uint8_t secret[EPS_SIGN_SECRET_LEN],
+								 const uint8_t seed[EPS_SIGN_SEED_LEN]);
+extern void eps_crypto_sign(uint8_t out[EPS_SIGN_LEN], const uint8_t *bytes, size_t len,
+							const uint8_t secret[EPS_SIGN_SECRET_LEN]);
+extern EPS_MUST_USE EpsStatus eps_crypto_sign_check(const uint8_t signature[EPS_SIGN_LEN],
+													const uint8_t *bytes, size_t len,
+													const uint8_t key[EPS_SIGN_PUBLIC_LEN]);
 
 /* A 32-byte subkey for a named purpose (BLAKE2b KDF; context of at most 8 bytes). */
 extern EPS_MUST_USE EpsStatus eps_crypto_subkey(uint8_t out[32], const uint8_t key[32],
