@@ -47,6 +47,7 @@ OBJS_CORE = \
 	src/core/accountant/filter.o \
 	src/core/accountant/ladder.o \
 	src/core/ledger/bitmap.o \
+	src/core/ledger/bitmap_write.o \
 	src/core/ledger/checkpoint.o \
 	src/core/ledger/entry.o \
 	src/core/ledger/field.o \

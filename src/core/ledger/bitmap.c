@@ -4,17 +4,12 @@
  *
  * Reading is by a strict parser of our own.  libroaring's safe deserialiser
  * proves lengths only; what it accepts may be unsorted, and then the same bytes
- * mean different sets to different readers.
+ * mean different sets to different readers.  And a set has one form here: each
+ * container in the shortest, runs only where they are shorter.
  *
  * Format: RoaringFormatSpec, little-endian.
  */
-#include "core/ledger/ledger.h"
-
-#define COOKIE_PLAIN	12346
-#define COOKIE_RUNS		12347
-#define NO_OFFSETS_BELOW 4		/* with run containers: fewer have no offset table */
-#define ARRAY_MAX		4096
-#define BITSET_BYTES	8192
+#include "core/ledger/ledger_internal.h"
 
 typedef struct Reader
 {
@@ -61,7 +56,8 @@ give(Reader *r, uint32_t first, uint32_t last)
 static bool
 read_array(Reader *r, uint32_t base, uint32_t card)
 {
-	int64_t	previous = -1;
+	int64_t		previous = -2;
+	uint32_t	nruns = 0;
 
 	for (uint32_t i = 0; i < card; i++)
 	{
@@ -69,9 +65,10 @@ read_array(Reader *r, uint32_t base, uint32_t card)
 
 		if (!get16(r, &low) || (int64_t) low <= previous || !give(r, base + low, base + low))
 			return false;
+		nruns += low != previous + 1;
 		previous = low;
 	}
-	return true;
+	return !eps_ledger_bitmap_is_run(card, nruns);
 }
 
 static bool
@@ -79,12 +76,19 @@ read_bitset(Reader *r, uint32_t base, uint32_t card)
 {
 	const uint8_t *bits = r->bytes + r->at;
 	uint32_t	found = 0;
+	uint32_t	nruns = 0;
+	bool		before = false;
 
-	if (r->len - r->at < BITSET_BYTES)
+	if (r->len - r->at < EPS_BITMAP_BITSET_LEN)
 		return false;
-	for (uint32_t i = 0; i < BITSET_BYTES; i++)
+	for (uint32_t i = 0; i < EPS_BITMAP_BITSET_LEN; i++)
 	{
-		for (uint32_t rest = bits[i]; rest != 0; rest &= rest - 1)
+		uint32_t	byte = bits[i];
+
+		/* A run begins where a bit is set and the one before it is not. */
+		nruns += (uint32_t) __builtin_popcount(byte & ~(byte << 1 | before));
+		before = byte >> 7 != 0;
+		for (uint32_t rest = byte; rest != 0; rest &= rest - 1)
 		{
 			uint32_t	member = base + i * 8 + (uint32_t) __builtin_ctz(rest);
 
@@ -93,8 +97,8 @@ read_bitset(Reader *r, uint32_t base, uint32_t card)
 			found++;
 		}
 	}
-	r->at += BITSET_BYTES;
-	return found == card;
+	r->at += EPS_BITMAP_BITSET_LEN;
+	return found == card && !eps_ledger_bitmap_is_run(card, nruns);
 }
 
 static bool
@@ -102,7 +106,7 @@ read_runs(Reader *r, uint32_t base, uint32_t card)
 {
 	uint32_t	nruns;
 	uint64_t	found = 0;
-	int64_t	previous = -2;	/* runs neither overlap nor touch */
+	int64_t		previous = -2;	/* runs neither overlap nor touch */
 
 	if (!get16(r, &nruns) || nruns == 0)
 		return false;
@@ -120,7 +124,7 @@ read_runs(Reader *r, uint32_t base, uint32_t card)
 		previous = (int64_t) low + more;
 		found += (uint64_t) more + 1;
 	}
-	return found == card;
+	return found == card && eps_ledger_bitmap_is_run(card, nruns);
 }
 
 /* Reads the container that the i-th descriptor announces. */
@@ -132,7 +136,7 @@ read_container(Reader *r, const uint8_t *descriptor, bool is_run)
 
 	if (is_run)
 		return read_runs(r, key << 16, card);
-	if (card > ARRAY_MAX)
+	if (card > EPS_BITMAP_ARRAY_MAX)
 		return read_bitset(r, key << 16, card);
 	return read_array(r, key << 16, card);
 }
@@ -154,7 +158,7 @@ read_head(Reader *r, uint32_t *n, const uint8_t **runs, const uint8_t **descript
 	*offsets = NULL;
 	if (!get32(r, &cookie))
 		return false;
-	if ((cookie & 0xFFFF) == COOKIE_RUNS)
+	if ((cookie & 0xFFFF) == EPS_BITMAP_COOKIE_RUNS)
 	{
 		*n = (cookie >> 16) + 1;
 		flag_bytes = (*n + 7) / 8;
@@ -165,14 +169,14 @@ read_head(Reader *r, uint32_t *n, const uint8_t **runs, const uint8_t **descript
 		if (*n % 8 != 0 && (*runs)[flag_bytes - 1] >> (*n % 8) != 0)
 			return false;
 	}
-	else if (cookie != COOKIE_PLAIN || !get32(r, n) || *n == 0 || *n > 65536)
+	else if (cookie != EPS_BITMAP_COOKIE_PLAIN || !get32(r, n) || *n == 0 || *n > 65536)
 		return false;
 
 	if (r->len - r->at < (size_t) *n * 4)
 		return false;
 	*descriptors = r->bytes + r->at;
 	r->at += (size_t) *n * 4;
-	if (*runs == NULL || *n >= NO_OFFSETS_BELOW)
+	if (*runs == NULL || *n >= EPS_BITMAP_NO_OFFSETS_BELOW)
 	{
 		if (r->len - r->at < (size_t) *n * 4)
 			return false;
@@ -193,6 +197,7 @@ read_bitmap(Reader *r)
 	const uint8_t *descriptors;
 	const uint8_t *offsets;
 	uint32_t	n;
+	bool		has_runs = false;
 
 	if (!read_head(r, &n, &runs, &descriptors, &offsets))
 		return false;
@@ -200,15 +205,17 @@ read_bitmap(Reader *r)
 	{
 		const uint8_t *d = descriptors + (size_t) i * 4;
 		uint32_t	key = (uint32_t) d[0] | (uint32_t) d[1] << 8;
+		bool		is_run = runs != NULL && (runs[i / 8] >> (i % 8) & 1) != 0;
 
 		if (i > 0 && key <= ((uint32_t) d[-4] | (uint32_t) d[-3] << 8))
 			return false;
 		if (offsets != NULL && load_le32(offsets + (size_t) i * 4) != r->at)
 			return false;
-		if (!read_container(r, d, runs != NULL && (runs[i / 8] >> (i % 8) & 1) != 0))
+		if (!read_container(r, d, is_run))
 			return false;
+		has_runs = has_runs || is_run;
 	}
-	return r->at == r->len;
+	return r->at == r->len && has_runs == (runs != NULL);
 }
 
 EpsStatus

@@ -104,7 +104,7 @@ read_head(EpsEntry *out, EpsCursor *c)
 		eps_base_read_u8(&kind, c) != EPS_OK || eps_ledger_kind_name(kind) == NULL ||
 		eps_base_read_u16(&zero, c) != EPS_OK || zero != 0 ||
 		eps_base_read_u32(&out->dataset, c) != EPS_OK ||
-		eps_base_read_u64(&out->seq, c) != EPS_OK || out->seq == 0 ||
+		eps_base_read_u64(&out->seq, c) != EPS_OK || out->seq == 0 || out->seq > EPS_TREE_MAX ||
 		eps_base_read_u64(&out->at, c) != EPS_OK ||
 		eps_base_read_u64(&out->epoch, c) != EPS_OK || out->epoch == 0 ||
 		eps_base_read_u128(&out->total_units, c) != EPS_OK ||

@@ -243,13 +243,17 @@ extern EPS_MUST_USE EpsStatus eps_ledger_cosigner_vkey_read(char name[128], uint
 
 /*
  * Ranges of a portable roaring bitmap, ascending.  EPS_E_FORMAT, possibly after
- * some calls, unless the bytes are exactly one valid bitmap, not empty, whose
+ * some calls, unless the bytes are what _write gives of a set, not empty, whose
  * members are all below limit.  visit may be NULL for a pass that only checks.
  */
 typedef void (*EpsBitmapVisit) (void *context, uint32_t first, uint32_t last);
 
 extern EPS_MUST_USE EpsStatus eps_ledger_bitmap_read(const uint8_t *bytes, size_t len, uint32_t limit,
 													 EpsBitmapVisit visit, void *context);
+
+/* The one form of a set of n >= 1 account numbers, strictly ascending; _write puts out _len bytes. */
+extern size_t eps_ledger_bitmap_len(const uint32_t *account, uint32_t n);
+extern void eps_ledger_bitmap_write(uint8_t *out, const uint32_t *account, uint32_t n);
 
 /* Reads the next charge of field 5; false at the end. */
 typedef struct EpsLedgerCharge

@@ -54,6 +54,24 @@ extern bool eps_ledger_is_text(EpsSpan text);
 /* Such text, not empty, without newline, white space or plus: the name of a key. */
 extern bool eps_ledger_is_name(EpsSpan text);
 
+/* --- bitmaps (RoaringFormatSpec) --------------------------------------------------- */
+
+#define EPS_BITMAP_COOKIE_PLAIN	12346
+#define EPS_BITMAP_COOKIE_RUNS	12347
+#define EPS_BITMAP_NO_OFFSETS_BELOW 4	/* with run containers: fewer have no offset table */
+#define EPS_BITMAP_ARRAY_MAX	4096
+#define EPS_BITMAP_BITSET_LEN	8192
+
+/*
+ * Which form a container of card members in nruns runs has: runs where these
+ * take less room than the array, with 2 bytes for its length, or the bitset.
+ */
+static inline bool
+eps_ledger_bitmap_is_run(uint32_t card, uint32_t nruns)
+{
+	return 2 + nruns * 4 < (card > EPS_BITMAP_ARRAY_MAX ? EPS_BITMAP_BITSET_LEN : 2 + card * 2);
+}
+
 /* --- notes ------------------------------------------------------------------------- */
 
 /* Types of signatures and keys of signed notes. */
