@@ -223,6 +223,8 @@ BEGIN
 	END IF;
 	PERFORM dp._make_policy_book();
 	PERFORM dp._make_ledger_book();
+	PERFORM dp._make_epoch_book();
+	PERFORM dp._make_answers_book();
 	PERFORM dp._make_log_book();
 	PERFORM dp._close_book();
 END

@@ -89,21 +89,28 @@ eps_ledger_opening_read(uint8_t r[32], EpsField field[EPS_ENTRY_FIELDS], const u
 /* --- answers ----------------------------------------------------------------------- */
 
 void
-eps_ledger_slot_commit(EpsHash *out, const uint8_t salt[32], uint64_t seq, const uint8_t *answer, size_t len)
+eps_ledger_slot_commit_digest(EpsHash *out, const uint8_t salt[32], uint64_t seq, const uint8_t digest[EPS_SHA256_LEN])
 {
-	uint8_t		message[8 + EPS_HASH_LEN];
+	uint8_t		message[8 + EPS_SHA256_LEN];
 	uint8_t    *at = message;
-	EpsHash		hash;
 
 	if (seq == 0)
 	{
 		eps_crypto_hmac(out->b, salt, (const uint8_t *) "unused", 6);
 		return;
 	}
-	eps_crypto_sha256(hash.b, answer, len);
 	eps_base_write_u64(&at, seq);
-	eps_base_write_bytes(&at, hash.b, EPS_HASH_LEN);
+	eps_base_write_bytes(&at, digest, EPS_SHA256_LEN);
 	eps_crypto_hmac(out->b, salt, message, sizeof(message));
+}
+
+void
+eps_ledger_slot_commit(EpsHash *out, const uint8_t salt[32], uint64_t seq, const uint8_t *answer, size_t len)
+{
+	uint8_t		digest[EPS_SHA256_LEN];
+
+	eps_crypto_sha256(digest, answer, len);
+	eps_ledger_slot_commit_digest(out, salt, seq, digest);
 }
 
 /* --- charges ----------------------------------------------------------------------- */

@@ -84,7 +84,7 @@ typedef struct EpsOwnersBody
 	uint8_t		depth;			/* 1 .. EPS_MAP_MAX_DEPTH */
 	uint64_t	first;			/* seconds of the epoch, since 1970 */
 	uint64_t	last;			/* not before first */
-	uint64_t	as_of;
+	uint64_t	as_of;			/* seq of the entry for which the maps stand */
 } EpsOwnersBody;
 
 extern void eps_ledger_key_write(uint8_t body[EPS_ENTRY_BODY_LEN], const EpsKeyBody *in);
@@ -120,6 +120,9 @@ extern EPS_MUST_USE EpsStatus eps_ledger_opening_read(uint8_t r[32], EpsField fi
 /* Commitment to an answer in a slot of an `answers` entry; seq 0: an unused slot. */
 extern void eps_ledger_slot_commit(EpsHash *out, const uint8_t salt[32], uint64_t seq,
 								   const uint8_t *answer, size_t len);
+/* The same from SHA-256(answer). */
+extern void eps_ledger_slot_commit_digest(EpsHash *out, const uint8_t salt[32], uint64_t seq,
+										  const uint8_t digest[EPS_SHA256_LEN]);
 
 /* --- trees (RFC 9162, section 2.1) --------------------------------------------- */
 

@@ -247,35 +247,38 @@ eps_budget_find_answer(EpsStoredAnswer *out, int32 dataset_id,
 /* --- storing ------------------------------------------------------------------------------ */
 
 void
-eps_budget_store_answer(EpsBook *book, const uint8 key[EPS_ANSWER_KEY_LEN], int64 seq,
-						const uint8 *bytes, Size len)
+eps_budget_store_answer(EpsBook *book, const uint8 *key, int64 seq, const uint8 *bytes, Size len,
+						const uint8 digest[EPS_ANSWER_DIGEST_LEN])
 {
 	static const char *const no_text[EPS_NTEXTS] = {NULL};
-	EpsMessage	message = {.kind = EPS_MESSAGE_ANSWER,.answer_seq = seq,.has_answer_key = 1};
+	EpsMessage	message = {.kind = EPS_MESSAGE_ANSWER,.answer_seq = seq};
 	uint64		head_words;
-	uint8	   *sealed;
+	uint8	   *sealed = NULL;
 
-	if (len > EPS_ANSWER_MAX_BYTES)
-		return;
-	sealed = seal(book->dataset_id, key, seq, bytes, len);
-	memcpy(message.answer_key, key, EPS_ANSWER_KEY_LEN);
+	if (key != NULL && len <= EPS_ANSWER_MAX_BYTES)
+	{
+		sealed = seal(book->dataset_id, key, seq, bytes, len);
+		message.has_answer_key = 1;
+		memcpy(message.answer_key, key, EPS_ANSWER_KEY_LEN);
+		message.answer_len = (uint32) (len + EPS_SEAL_OVERHEAD);
+	}
+	memcpy(message.digest, digest, sizeof(message.digest));
 	message.at = GetCurrentStatementStartTimestamp();
-	message.answer_len = (uint32) (len + EPS_SEAL_OVERHEAD);
 	message.ncharges = (message.answer_len + sizeof(uint64) - 1) / sizeof(uint64);
 	head_words = eps_budget_text_words(&message, no_text);
 
-	if (!eps_budget_enter_unless_held(book, head_words + message.ncharges))
+	if (eps_budget_enter_unless_held(book, head_words + message.ncharges))
 	{
-		pfree(sealed);
-		return;
+		if (sealed != NULL)
+			eps_budget_ring_put(book, book->region->head + head_words, sealed, message.answer_len);
+		eps_budget_publish(book, &message, no_text);
+		LWLockRelease(EPS_REGION_LOCK(book->region));
+		RESUME_INTERRUPTS();
+		eps_budget_writer_wake(book->writer);
+		EPS_TEST_POINT("handed");
 	}
-	eps_budget_ring_put(book, book->region->head + head_words, sealed, message.answer_len);
-	eps_budget_publish(book, &message, no_text);
-	LWLockRelease(EPS_REGION_LOCK(book->region));
-	RESUME_INTERRUPTS();
-	eps_budget_writer_wake(book->writer);
-	EPS_TEST_POINT("handed");
-	pfree(sealed);
+	if (sealed != NULL)
+		pfree(sealed);
 }
 
 /* --- repeats -------------------------------------------------------------------------------- */

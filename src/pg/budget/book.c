@@ -72,6 +72,7 @@ init_control(EpsBookControl *c)
 	c->arena = (char *) c->tickets + ticket_bytes();
 	c->arena_size = arena_bytes();
 	c->next_generation = 1;
+	pg_atomic_init_u32(&c->epoch_failures, 0);
 	for (int i = 0; i < EPS_BOOK_MAX_REGIONS; i++)
 	{
 		SpinLockInit(&c->writer[i].mutex);

@@ -255,10 +255,13 @@ extern bool eps_budget_find_answer(EpsStoredAnswer *out, int32 dataset_id,
 
 /*
  * Hands an answer to the writer, in place of an older one; does not wait until it
- * is on disk.  The release's own charge MUST be.  Longer answers are not stored.
+ * is on disk.  The release's own charge MUST be.  The ledger commits to its
+ * digest; it is stored where it has a key and is not longer than that.
  */
-extern void eps_budget_store_answer(EpsBook *book, const uint8 key[EPS_ANSWER_KEY_LEN], int64 seq,
-									const uint8 *bytes, Size len);
+#define EPS_ANSWER_DIGEST_LEN 32
+
+extern void eps_budget_store_answer(EpsBook *book, const uint8 *key, int64 seq, const uint8 *bytes, Size len,
+									const uint8 digest[EPS_ANSWER_DIGEST_LEN]);
 
 /*
  * Writes the ledger entry of an answer that is given again, at no cost, and

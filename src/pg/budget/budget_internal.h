@@ -139,6 +139,7 @@ typedef struct EpsWriter
 	uint64		failures;		/* batches and loads that failed */
 
 	Oid			book;			/* schema dp_book that the regions stand for */
+	int64		epoch;			/* the one at hand; 0: not known yet */
 	int64		booked_seq;		/* entries of the log that are on disk */
 	uint8		log_root[EPS_HASH_LEN]; /* of the tree over them; zero: not known */
 	bool		booted;			/* its log says that this server has started */
@@ -168,6 +169,7 @@ typedef struct EpsBookControl
 	char	   *arena;
 	Size		arena_size;
 	uint64		next_generation;
+	pg_atomic_uint32 epoch_failures;	/* epoch workers that did not get to their end */
 	EpsTicket  *tickets;
 	EpsWriter	writer[EPS_BOOK_MAX_REGIONS];
 	EpsRegion	region[EPS_BOOK_MAX_REGIONS];
@@ -207,7 +209,9 @@ typedef enum EpsMessageKind
 	EPS_MESSAGE_LIMIT,
 	EPS_MESSAGE_CONSENT,
 	EPS_MESSAGE_MERGE,
-	EPS_MESSAGE_LEFT_OUT		/* an answer about owners who were left out */
+	EPS_MESSAGE_LEFT_OUT,		/* an answer about owners who were left out */
+	EPS_MESSAGE_OWNERS,			/* an epoch's maps are ready for the log */
+	EPS_MESSAGE_ANSWERS			/* commitments to answers are */
 } EpsMessageKind;
 
 #define EPS_NO_TEXT ((uint32) 0xFFFFFFFF)
@@ -253,7 +257,9 @@ typedef struct EpsMessage
 	int32		purpose;
 	int32		granted;
 	int64		answer_seq;		/* of the release that gave the answer: repeat and answer */
+	int64		epoch;			/* of an owners entry */
 	uint8		answer_key[EPS_ANSWER_KEY_LEN];
+	uint8		digest[32];		/* SHA-256 of an answer */
 } EpsMessage;
 
 /* --- an open book: pointers into a region ------------------------------------ */
@@ -292,7 +298,8 @@ StaticAssertDecl(sizeof(EpsMessage) % sizeof(uint64) == 0, "messages are whole w
 static inline bool
 eps_budget_is_entry(int32 kind)
 {
-	return kind == EPS_MESSAGE_RELEASE || kind == EPS_MESSAGE_REPEAT || kind == EPS_MESSAGE_LEFT_OUT;
+	return kind == EPS_MESSAGE_RELEASE || kind == EPS_MESSAGE_REPEAT || kind == EPS_MESSAGE_LEFT_OUT
+		|| kind == EPS_MESSAGE_OWNERS || kind == EPS_MESSAGE_ANSWERS;
 }
 
 /* ring.c */
@@ -437,6 +444,8 @@ extern bytea *eps_budget_bitmap_build(uint32 *accounts, uint32 n, uint32 limit);
 extern void eps_budget_key_load(void);
 extern void eps_budget_key_check(void);
 extern void eps_budget_answer_subkey(uint8 key[32], bool sealing);
+extern bytea *eps_budget_seal_bytes(const uint8 *bytes, Size len, const char *purpose, int64 number, int32 dataset_id);
+extern bool eps_budget_unseal_bytes(uint8 *out, Size len, const bytea *sealed, const char *purpose, int64 number, int32 dataset_id);
 
 typedef enum EpsLedgerSubkey
 {

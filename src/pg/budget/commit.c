@@ -11,6 +11,7 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+#include "pg/budget/epoch_internal.h"
 #include "pg/budget/log_internal.h"
 
 #define CHUNK_ACCOUNTS (EPS_INLINE_BYTES / sizeof(EpsOwnerKey))	/* keys in one account_chunk row, at most */
@@ -25,6 +26,7 @@ typedef enum Statement
 	INSERT_LIMIT,
 	END_CONSENT,
 	INSERT_CONSENT,
+	INSERT_DIGEST,
 	INSERT_ANSWER,
 	EVICT_ANSWERS,
 	MERGE_LIMITS,
@@ -76,6 +78,14 @@ static const StatementText statements[NSTATEMENTS] = {
 		"INSERT INTO dp_book.consent (dataset_id, owner_key, valid_from, set_by, purpose_no, granted, until) "
 		"VALUES ($1, $2, $3, $4, $5, $6, $7)",
 		7, {INT4OID, BYTEAOID, TIMESTAMPTZOID, TEXTOID, INT2OID, BOOLOID, TIMESTAMPTZOID}
+	},
+	/* Never once the answer was committed to, as one that is lost */
+	[INSERT_DIGEST] = {
+		"INSERT INTO dp_book.answer_digest (seq, digest) SELECT $1, $2 FROM dp_book.entry e "
+		"WHERE e.seq OPERATOR(pg_catalog.=) $1 AND e.kind OPERATOR(pg_catalog.=) 'release' AND NOT EXISTS "
+		"(SELECT FROM dp_book.answers a WHERE a.first_seq OPERATOR(pg_catalog.<=) $1 AND a.last_seq OPERATOR(pg_catalog.>=) $1) "
+		"ON CONFLICT (seq) DO NOTHING",
+		2, {INT8OID, BYTEAOID}
 	},
 	/* Never without its charge; and nothing here may fail, or no charge would be booked */
 	[INSERT_ANSWER] = {
@@ -402,6 +412,7 @@ store_limit(const EpsBook *book, const EpsMessage *message, const char *set_by)
 
 	run(END_LIMIT, values, NULL, SPI_OK_UPDATE);
 	run(INSERT_LIMIT, values, NULL, SPI_OK_INSERT);
+	eps_budget_change_limit(book, message, &message->key, message->units);
 }
 
 static void
@@ -416,6 +427,7 @@ store_consent(const EpsBook *book, const EpsMessage *message, const char *set_by
 		nulls[6] = 'n';
 	run(END_CONSENT, values, NULL, SPI_OK_UPDATE);
 	run(INSERT_CONSENT, values, nulls, SPI_OK_INSERT);
+	eps_budget_change_consent(book, message);
 }
 
 /* --- an answer that may be given again --------------------------------------------------- */
@@ -428,7 +440,11 @@ store_answer(const EpsBook *book, const EpsMessage *message, uint64 at)
 	Datum		values[5] = {bytes_datum(message->answer_key, EPS_ANSWER_KEY_LEN), Int32GetDatum(book->dataset_id),
 		Int64GetDatum(message->answer_seq), TimestampTzGetDatum(message->at), PointerGetDatum(sealed)};
 	Datum		room[2] = {Int32GetDatum(book->dataset_id), Int64GetDatum(eps_budget_max_answers)};
+	Datum		digest[2] = {values[2], bytes_datum(message->digest, sizeof(message->digest))};
 
+	run(INSERT_DIGEST, digest, NULL, SPI_OK_INSERT);
+	if (message->answer_len == 0)
+		return;
 	SET_VARSIZE(sealed, VARHDRSZ + message->answer_len);
 	eps_budget_ring_get(book, eps_budget_ring_charges(message, at), VARDATA(sealed), message->answer_len);
 	run(INSERT_ANSWER, values, NULL, SPI_OK_INSERT);
@@ -450,6 +466,7 @@ eps_budget_store_merge(const EpsBook *book, const EpsMessage *message, const Eps
 	run(MERGE_LIMITS, both, NULL, SPI_OK_INSERT);
 	run(MERGE_CONSENTS, both, NULL, SPI_OK_INSERT);
 	run(INSERT_MERGE, values, NULL, SPI_OK_INSERT);
+	eps_budget_change_merge(book, message, to);
 }
 
 /* Stores the message that stands at `at` of the ring. SPI connected. */
@@ -480,6 +497,12 @@ eps_budget_store_message(const EpsBook *book, EpsLog *log, const EpsMessage *mes
 		case EPS_MESSAGE_MERGE:
 			eps_budget_store_merge(book, message, &book->keys[message->from_account],
 								   &book->keys[message->to_account], text[EPS_TEXT_ROLE]);
+			break;
+		case EPS_MESSAGE_ANSWERS:
+			eps_budget_store_answers(log, message);
+			break;
+		case EPS_MESSAGE_OWNERS:
+			eps_budget_store_owners(book, log, message);
 			break;
 	}
 	MemoryContextSwitchTo(old);

@@ -22,7 +22,7 @@
 #include "utils/syscache.h"
 
 #include "core/crypto/crypto.h"
-#include "pg/budget/budget_internal.h"
+#include "pg/budget/epoch_internal.h"
 
 #define MIN_WORKER_PROCESSES 16
 
@@ -205,6 +205,7 @@ eps_budget_init(void)
 	eps_common_check(eps_crypto_init(), "initialising cryptography");
 	eps_budget_key_load();
 	eps_budget_rekey_init();
+	eps_budget_clock_init();
 
 	prev_shmem_request_hook = shmem_request_hook;
 	shmem_request_hook = request_shmem;

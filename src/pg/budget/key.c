@@ -251,6 +251,42 @@ eps_budget_answer_subkey(uint8 key[KEY_LEN], bool sealing)
 	eps_common_check(eps_crypto_subkey(key, wrapping_key, sealing ? 2 : 1, "dpanswer"), "deriving a key");
 }
 
+/* --- other secrets ------------------------------------------------------------------------- */
+
+static Size
+sealed_for(uint8 *ad, Size size, const char *purpose, int64 number, int32 dataset_id)
+{
+	int			len = snprintf((char *) ad, size, "pg_epsilon %s 1:%d:%lld", purpose, dataset_id, (long long) number);
+
+	EPS_ENSURE(len > 0 && (Size) len < size, "purpose of a seal is too long");
+	return (Size) len;
+}
+
+/* Sealed for one purpose, number and data set, in the current context. */
+bytea *
+eps_budget_seal_bytes(const uint8 *bytes, Size len, const char *purpose, int64 number, int32 dataset_id)
+{
+	bytea	   *out = palloc(VARHDRSZ + len + EPS_SEAL_OVERHEAD);
+	uint8		ad[128];
+	Size		ad_len = sealed_for(ad, sizeof(ad), purpose, number, dataset_id);
+
+	eps_budget_key_check();
+	SET_VARSIZE(out, VARHDRSZ + len + EPS_SEAL_OVERHEAD);
+	eps_common_check(eps_crypto_seal((uint8 *) VARDATA(out), bytes, len, ad, ad_len, wrapping_key), "sealing a secret");
+	return out;
+}
+
+/* len bytes; false when they were not sealed under our key for this. */
+bool
+eps_budget_unseal_bytes(uint8 *out, Size len, const bytea *sealed, const char *purpose, int64 number, int32 dataset_id)
+{
+	uint8		ad[128];
+	Size		ad_len = sealed_for(ad, sizeof(ad), purpose, number, dataset_id);
+
+	return have_key && VARSIZE_ANY_EXHDR(sealed) == len + EPS_SEAL_OVERHEAD
+		&& eps_crypto_open(out, (const uint8 *) VARDATA_ANY(sealed), VARSIZE_ANY_EXHDR(sealed), ad, ad_len, wrapping_key) == EPS_OK;
+}
+
 /* --- the ledger ------------------------------------------------------------------------------ */
 
 /* The key that openings or signing keys are sealed under. The caller wipes it. */

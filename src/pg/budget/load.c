@@ -150,6 +150,7 @@ static void
 follow_schema(EpsWriter *writer, Oid schema)
 {
 	int64		last = 0;
+	int64		epoch;
 
 	if (writer->book != schema)
 	{
@@ -157,6 +158,7 @@ follow_schema(EpsWriter *writer, Oid schema)
 		LWLockAcquire(EPS_BOOK_LOCK, LW_EXCLUSIVE);
 		SpinLockAcquire(&writer->mutex);
 		writer->book = schema;
+		writer->epoch = 0;
 		writer->booted = false;
 		writer->verified_seq = 0;
 		memset(writer->log_root, 0, sizeof(writer->log_root));
@@ -166,7 +168,9 @@ follow_schema(EpsWriter *writer, Oid schema)
 	if (!OidIsValid(schema))
 		return;
 	last = eps_budget_query_int64("SELECT max(seq) FROM dp_book.log", 0, NULL, NULL, 0);
+	epoch = eps_budget_query_int64("SELECT epoch FROM dp_book.epoch_clock", 0, NULL, NULL, 0);
 	SpinLockAcquire(&writer->mutex);
+	writer->epoch = epoch;
 	writer->booked_seq = last;
 	SpinLockRelease(&writer->mutex);
 }

@@ -339,7 +339,7 @@ eps_budget_log_append(EpsLog *log, const EpsLogEntry *entry)
 	total->units += entry->units;
 	total->delta_units += entry->delta_units;
 	fresh.at = log->at = eps_budget_log_time(eps_budget_log_time_after(log, entry->at));
-	fresh.epoch = log->epoch;
+	fresh.epoch = log->epoch = Max(log->epoch, (uint64) log->writer->epoch);
 	fresh.total_units = total->units;
 	fresh.total_delta_units = total->delta_units;
 	memcpy(fresh.body, entry->body, EPS_ENTRY_BODY_LEN);

@@ -9,7 +9,7 @@
 #include "executor/spi.h"
 #include "utils/builtins.h"
 
-#include "pg/budget/log_internal.h"
+#include "pg/budget/epoch_internal.h"
 
 /* --- fields ---------------------------------------------------------------------------- */
 
@@ -67,7 +67,7 @@ enum
 	ROW_ANSWER_KIND, ROW_DATASET, ROW_AT, ROW_STATEMENT, ROW_ANALYST, ROW_PURPOSE, ROW_MECHANISM,
 	ROW_LEVEL, ROW_DELTA_LEVEL, ROW_REPEAT_OF, ROW_ACCOUNTS, ROW_START, ROW_START_DELTA, ROW_CHARGES,
 	ROW_ACTION, ROW_POLICY_DATASET, ROW_POLICY_AT, ROW_TABLE, ROW_RELATION, ROW_WHO, ROW_TEXT,
-	ROW_KEY, ROW_KEY_BY
+	ROW_KEY, ROW_KEY_BY, ROW_OWNERS, ROW_ANSWERS = ROW_OWNERS + EPS_OWNERS_NCOLUMNS
 };
 
 static const char *const rows_sql =
@@ -78,10 +78,13 @@ static const char *const rows_sql =
 "int4send(length(g.owners)) OPERATOR(pg_catalog.||) g.owners, ''::bytea ORDER BY g.level, g.delta_level) "
 "FROM (SELECT c.level, c.delta_level, string_agg(c.owners, ''::bytea ORDER BY c.piece) AS owners FROM dp_book.charge c "
 "WHERE c.seq OPERATOR(pg_catalog.=) l.seq GROUP BY c.level, c.delta_level) g), "
-"p.action, p.dataset_id, p.at, p.table_name::text, p.relation_name, p.who, p.row_text, k.public_key, k.set_by "
+"p.action, p.dataset_id, p.at, p.table_name::text, p.relation_name, p.who, p.row_text, k.public_key, k.set_by, "
+EPS_OWNERS_COLUMNS("o") ", " EPS_ANSWERS_COLUMNS("s") " "
 "FROM dp_book.log l LEFT JOIN dp_book.entry e ON e.seq OPERATOR(pg_catalog.=) l.seq "
 "LEFT JOIN dp_book.policy_event p ON p.seq OPERATOR(pg_catalog.=) l.seq "
 "LEFT JOIN dp_book.signing_key k ON k.from_seq OPERATOR(pg_catalog.=) l.seq "
+"LEFT JOIN dp_book.epoch o ON o.seq OPERATOR(pg_catalog.=) l.seq "
+"LEFT JOIN dp_book.answers s ON s.seq OPERATOR(pg_catalog.=) l.seq "
 "WHERE l.seq OPERATOR(pg_catalog.>=) $1 AND l.seq OPERATOR(pg_catalog.<=) $2 ORDER BY l.seq";
 
 typedef struct RowReader
@@ -205,6 +208,10 @@ read_row(void *context, HeapTuple row, TupleDesc desc)
 		read_answer(&out.said, row, desc);
 	else if (!is_null(row, desc, ROW_ACTION))
 		read_change(&out.said, row, desc);
+	else if (!is_null(row, desc, ROW_OWNERS))
+		eps_budget_log_owners(&out.said, row, desc, ROW_OWNERS);
+	else if (!is_null(row, desc, ROW_ANSWERS))
+		eps_budget_log_answers(&out.said, row, desc, ROW_ANSWERS);
 	else
 		read_rest(&out, row, desc);
 	out.known = out.said.kind != 0;

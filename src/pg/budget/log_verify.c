@@ -286,6 +286,8 @@ check_rows(Verify *v)
 	eps_budget_each_row("SELECT x.seq FROM (SELECT seq, CASE kind WHEN 'release' THEN 4 WHEN 'repeat' THEN 5 "
 						"WHEN 'left out' THEN 6 ELSE 0 END AS kind FROM dp_book.entry "
 						"UNION ALL SELECT seq, 3 FROM dp_book.policy_event WHERE seq IS NOT NULL "
+						"UNION ALL SELECT seq, 7 FROM dp_book.answers WHERE seq IS NOT NULL "
+						"UNION ALL SELECT seq, 8 FROM dp_book.epoch WHERE seq IS NOT NULL "
 						"UNION ALL SELECT from_seq, 2 FROM dp_book.signing_key WHERE from_seq IS NOT NULL) x "
 						"LEFT JOIN dp_book.log l ON l.seq OPERATOR(pg_catalog.=) x.seq "
 						"WHERE l.seq IS NULL OR length(l.entry) OPERATOR(pg_catalog.<) 2 "

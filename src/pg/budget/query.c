@@ -20,6 +20,7 @@
 
 static const char *const ledger_tables[] = {
 	"secret", "account_chunk", "entry", "charge", "owner_limit", "consent", "answer", "merge", "renumbering",
+	"owner_change", "epoch", "snapshot", "epoch_clock", "answer_digest", "answers",
 	"ledger", "log", "tile", "signing_key", "policy_event"
 };
 

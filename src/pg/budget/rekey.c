@@ -26,7 +26,7 @@
 #include "utils/timestamp.h"
 
 #include "core/crypto/crypto.h"
-#include "pg/budget/budget_internal.h"
+#include "pg/budget/epoch_internal.h"
 
 extern PGDLLEXPORT Datum eps_budget_sql_carry_accounts(PG_FUNCTION_ARGS);
 
@@ -394,6 +394,7 @@ store_event(const Rekey *r)
 
 	execute("INSERT INTO dp_book.renumbering (dataset_id, at, set_by, carried, merged) VALUES ($1, $2, $3, $4, $5)",
 			5, types, values, SPI_OK_INSERT);
+	eps_budget_change_renumbering(r->book, &r->by, r->carried, r->merged);
 }
 
 /* --- the whole -------------------------------------------------------------------------------------- */
@@ -411,6 +412,7 @@ copy_book(Rekey *r)
 	memcpy(r->accounts, book->accounts, sizeof(EpsAccount) * (Size) r->naccounts);
 	SpinLockAcquire(&book->writer->mutex);
 	r->by.after_seq = book->writer->booked_seq;
+	r->by.naccounts = r->naccounts;
 	SpinLockRelease(&book->writer->mutex);
 }
 

@@ -16,7 +16,7 @@
 #include "utils/snapmgr.h"
 
 #include "core/accountant/accountant.h"
-#include "pg/budget/budget_internal.h"
+#include "pg/budget/epoch_internal.h"
 
 typedef struct Copy
 {
@@ -295,6 +295,18 @@ check_side(Report *report, const Copy *copy, const EpsDataset *dataset)
 			  spent == copy->side_units && spent <= dataset->standard_units / EPS_SIDE_SHARE, NULL);
 }
 
+static void
+check_epochs(Report *report, int32 dataset_id)
+{
+	int64		gap = eps_budget_epoch_gap(dataset_id);
+	int64		wrong = eps_budget_wrong_epoch(dataset_id);
+
+	put_check(report, "epochs follow one another", gap == 0,
+			  gap == 0 ? NULL : psprintf("epoch %lld does not begin where the one before ended", (long long) gap));
+	put_check(report, "kept balances and consents have the roots of their epochs", wrong == 0,
+			  wrong == 0 ? NULL : psprintf("the accounts of epoch %lld are not those of its maps", (long long) wrong));
+}
+
 /* Puts out one row a check: name, whether all is well, detail. */
 void
 eps_budget_verify(int32 dataset_id, Tuplestorestate *out, TupleDesc desc)
@@ -325,6 +337,7 @@ eps_budget_verify(int32 dataset_id, Tuplestorestate *out, TupleDesc desc)
 	check_accounts(&report, &copy);
 	check_entries(&report, dataset_id);
 	check_repeats(&report, dataset_id);
+	check_epochs(&report, dataset_id);
 	PopActiveSnapshot();
 	UnregisterSnapshot(copy.snapshot);
 	eps_budget_spi_end(false);

@@ -384,8 +384,8 @@ eps_exec_answer(EpsScanState *node)
 	node->rows = eps_exec_emit(run);
 	EPS_TEST(eps_exec_test_point("emit"));
 	MemoryContextSwitchTo(run->context);
-	if (run->keyed && !eps_exec_pad_keeps_later(node, run->answer_key))
-		eps_exec_keep(node, run->answer_key);
+	if (!eps_exec_pad_keeps_later(node, run->keyed ? run->answer_key : NULL))
+		eps_exec_keep(node, run->keyed ? run->answer_key : NULL);
 	MemoryContextSwitchTo(query);
 	end_run(run);
 }

@@ -509,7 +509,8 @@ typedef struct EpsScanState
 	EpsAnswerRows rows;
 	uint64		next;
 	struct EpsRun *run;			/* has read its input and is not done */
-	uint8	   *keep_key;		/* the answer is kept under it once it has left; NULL: it is not */
+	bool		keep;			/* the answer is handed to the ledger once it has left */
+	uint8	   *keep_key;		/* and kept under this key, if it has one */
 	List	   *cte_tables;		/* of CTEs that the input read first; end with the statement */
 	struct EpsAccuracy *accuracy;	/* a pilot comes first (rule 8); NULL: none */
 	bool		reads_again;	/* the input is read once more after this run */

@@ -359,10 +359,13 @@ on_transaction(XactEvent event, void *arg)
  * done before the cancel.
  */
 bool
-eps_exec_pad_keeps_later(EpsScanState *node, const uint8 key[EPS_ANSWER_KEY_LEN])
+eps_exec_pad_keeps_later(EpsScanState *node, const uint8 *key)
 {
 	if (!pad.active)
 		return false;
+	node->keep = true;
+	if (key == NULL)
+		return true;
 	node->keep_key = MemoryContextAlloc(node->css.ss.ps.state->es_query_cxt, EPS_ANSWER_KEY_LEN);
 	memcpy(node->keep_key, key, EPS_ANSWER_KEY_LEN);
 	return true;
@@ -378,9 +381,9 @@ keep_answers(List *scans)
 		EpsScanState *node = lfirst(lc);
 
 		eps_exec_accuracy_keep(node);
-		if (node->keep_key != NULL)
+		if (node->keep)
 			eps_exec_keep(node, node->keep_key);
-		node->keep_key = NULL;
+		node->keep = false;
 	}
 }
 

@@ -25,7 +25,7 @@ extern void eps_exec_pad_charge(void);
 extern void eps_exec_pad_check(void);
 
 /* In a padded statement an answer is kept when it has left; false: keep it now. */
-extern bool eps_exec_pad_keeps_later(EpsScanState *node, const uint8 key[EPS_ANSWER_KEY_LEN]);
+extern bool eps_exec_pad_keeps_later(EpsScanState *node, const uint8 *key);
 
 /* Before a FATAL error after reading began. */
 extern void eps_exec_pad_leave_in_error(void);

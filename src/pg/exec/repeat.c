@@ -220,13 +220,17 @@ eps_exec_repeat(EpsScanState *node)
 
 /* --- after a release has run -------------------------------------------------------------------- */
 
+/* key: NULL where the answer cannot be asked for again. */
 void
-eps_exec_keep(EpsScanState *node, const uint8 key[EPS_ANSWER_KEY_LEN])
+eps_exec_keep(EpsScanState *node, const uint8 *key)
 {
+	uint8		digest[EPS_ANSWER_DIGEST_LEN];
 	StringInfoData bytes;
 
 	initStringInfo(&bytes);
-	eps_exec_store_rows(&bytes, node->plan, &node->rows);
-	eps_budget_store_answer(node->book, key, node->asked.seq, (const uint8 *) bytes.data, (Size) bytes.len);
+	if (key != NULL)
+		eps_exec_store_rows(&bytes, node->plan, &node->rows);
+	eps_exec_answer_digest(digest, node->plan, &node->rows);
+	eps_budget_store_answer(node->book, key, node->asked.seq, (const uint8 *) bytes.data, (Size) bytes.len, digest);
 	pfree(bytes.data);
 }

@@ -21,6 +21,10 @@ extern void eps_exec_ask(EpsAsked *asked, const List *statement, const EpsSettin
 						 ParamListInfo params, Snapshot snapshot);
 extern bool eps_exec_answer_key(uint8 key[EPS_ANSWER_KEY_LEN], const EpsAsked *asked, const List *statement);
 extern void eps_exec_repeat(EpsScanState *node);
-extern void eps_exec_keep(EpsScanState *node, const uint8 key[EPS_ANSWER_KEY_LEN]);
+extern void eps_exec_keep(EpsScanState *node, const uint8 *key);
+
+/* digest.c */
+extern void eps_exec_answer_digest(uint8 digest[EPS_ANSWER_DIGEST_LEN], const EpsReleasePlan *plan,
+								   const EpsAnswerRows *rows);
 
 #endif							/* EPS_PG_EXEC_REPEAT_INTERNAL_H */
