@@ -72,6 +72,7 @@ OBJS_PG = \
 	src/pg/policy/reach.o \
 	src/pg/policy/sql.o \
 	src/pg/policy/value.o \
+	src/pg/release/accuracy.o \
 	src/pg/release/canonical.o \
 	src/pg/release/plan_list.o \
 	src/pg/release/price.o \
@@ -81,6 +82,7 @@ OBJS_PG = \
 	src/pg/analyze/aggregates.o \
 	src/pg/analyze/calls.o \
 	src/pg/analyze/coordinates.o \
+	src/pg/analyze/distinct.o \
 	src/pg/analyze/expr.o \
 	src/pg/analyze/facts.o \
 	src/pg/analyze/fanout.o \
@@ -118,12 +120,16 @@ OBJS_PG = \
 	src/pg/budget/verify.o \
 	src/pg/budget/wait.o \
 	src/pg/budget/writer.o \
+	src/pg/exec/accuracy.o \
 	src/pg/exec/answer.o \
+	src/pg/exec/pilot.o \
 	src/pg/exec/bound.o \
+	src/pg/exec/candidates.o \
 	src/pg/exec/collect.o \
 	src/pg/exec/emit.o \
 	src/pg/exec/entries.o \
 	src/pg/exec/content.o \
+	src/pg/exec/distinct.o \
 	src/pg/exec/explain.o \
 	src/pg/exec/groups.o \
 	src/pg/exec/keyform.o \
@@ -135,6 +141,7 @@ OBJS_PG = \
 	src/pg/exec/partition.o \
 	src/pg/exec/repeat.o \
 	src/pg/exec/run.o \
+	src/pg/exec/single.o \
 	src/pg/exec/stored.o \
 	src/pg/exec/values.o \
 	src/pg/rewrite/above.o \

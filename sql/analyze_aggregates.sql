@@ -102,14 +102,22 @@ SELECT dp.interval_low(n) FROM (SELECT count(*) AS n FROM numbers) s; \echo :SQL
 SELECT dp.interval_low(count(*)) FROM depts; \echo :SQLSTATE
 SELECT dp.stddev_of_noise(dp.stddev_of_noise(count(*))) FROM numbers; \echo :SQLSTATE
 
+-- Distinct values: one row an owner, so one value an owner, whatever the domain
+SELECT near(count(DISTINCT i4), 10, dp.stddev_of_noise(count(DISTINCT i4))), near(count(DISTINCT patient_id + 0), 500, dp.stddev_of_noise(count(DISTINCT patient_id + 0))),
+	near(count(DISTINCT checked), 8, dp.stddev_of_noise(count(DISTINCT checked))), near(count(DISTINCT d), 1, dp.stddev_of_noise(count(DISTINCT d))) FROM numbers;
+SELECT sum(i4) > 0 AS "instead of sum(DISTINCT i4)" FROM (SELECT i4 FROM numbers GROUP BY i4) s;
+
 -- Not supported
 SELECT max(i4) FROM numbers; \echo :SQLSTATE
 SELECT min(i4), count(*) FROM numbers;
-SELECT count(DISTINCT i4) FROM numbers; \echo :SQLSTATE
-SELECT count(DISTINCT patient_id + 0) FROM numbers;
-SELECT count(DISTINCT (patient_id, i4)) FROM numbers;
+SELECT count(DISTINCT (patient_id, i4)) FROM numbers; \echo :SQLSTATE
+SELECT count(DISTINCT interval '1 day') FROM numbers; \echo :SQLSTATE
+SELECT count(DISTINCT numbers) FROM numbers;
+SELECT count(DISTINCT free * 2) FROM numbers;
 SELECT sum(DISTINCT i4) FROM numbers; \echo :SQLSTATE
 SELECT avg(DISTINCT i4) FROM numbers;
+SELECT max(DISTINCT i4) FROM numbers;
+SELECT string_agg(DISTINCT county, ',') FROM patients;
 SELECT array_agg(i4) FROM numbers;
 SELECT string_agg(county, ',') FROM patients;
 SELECT json_agg(i4) FROM numbers;

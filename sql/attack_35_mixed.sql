@@ -20,7 +20,8 @@ SELECT count(*) FROM meetings m JOIN patients p ON p.patient_id = m.host; \echo 
 SELECT count(*) FROM meetings a JOIN meetings b ON a.host = b.guest; \echo :SQLSTATE
 SELECT count(*) FROM meetings m JOIN patients p ON p.patient_id = m.guest JOIN patients q ON q.patient_id = m.host; \echo :SQLSTATE
 SELECT count(*) FROM visits v JOIN visits w ON v.visit_id = w.visit_id; \echo :SQLSTATE
-SELECT count(DISTINCT m.host) FROM meetings m; \echo :SQLSTATE
+-- a second person of a row is a value of the first one's: noise for as many as one owner can bring
+SELECT dp.stddev_of_noise(count(DISTINCT m.host)) / dp.stddev_of_noise(count(DISTINCT m.guest)) BETWEEN 4 AND 6 AS as_values, near(count(DISTINCT m.host), 0, dp.stddev_of_noise(count(DISTINCT m.host))) FROM meetings m;
 SELECT count(*) FROM other_people o JOIN patients p ON p.patient_id = o.patient_id; \echo :SQLSTATE
 SELECT count(*) FROM other_people o JOIN patients p ON p.patient_id = o.person_id; \echo :SQLSTATE
 SELECT (SELECT count(*) FROM other_people), (SELECT count(*) FROM patients); \echo :SQLSTATE

@@ -37,7 +37,9 @@ SELECT dp_test.admit('hospital', (SELECT array_agg(g) FROM generate_series(1, 20
 SELECT dp_test.admit('hospital', (SELECT array_agg(g) FROM generate_series(1, 200000, 2) g), 10);
 SELECT dp_test.admit('hospital', (SELECT array_agg(g) FROM generate_series(1, 200000, 997) g), 10);
 SELECT dp_test.admit('hospital', (SELECT array_agg(g ORDER BY g DESC) FROM generate_series(1, 200000) g WHERE g % 1000 < 700), 10);
-SELECT seq, dp_test.bitmap(owners, 200000), length(owners) FROM dp_book.charge ORDER BY seq;
+SELECT seq, dp_test.bitmap(string_agg(owners, '' ORDER BY piece), 200000), sum(length(owners)) AS length,
+	count(*) = max(pieces) AND min(pieces) = max(pieces) AS complete, max(length(owners)) <= 3840 AS inline
+FROM dp_book.charge GROUP BY seq ORDER BY seq;
 
 -- Of all changes of a single bit, what is accepted is a valid bitmap of as many
 WITH original AS (

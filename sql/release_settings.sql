@@ -36,8 +36,6 @@ SET dp.noise = none; \echo :SQLSTATE
 SET dp.noise = off;
 SET dp.groups = everything;
 SET dp.nois = laplace; \echo :SQLSTATE
--- (a price that follows from the accuracy wanted is none of them: rule 8)
-SET dp.accuracy = 100; \echo :SQLSTATE
 SET dp_test.noise = off;
 SET dp.max_groups = 1000000; \echo :SQLSTATE
 SET dp.key_file = '/dev/zero';

@@ -184,16 +184,21 @@ BEGIN
 		RAISE EXCEPTION 'role "%" would be an analyst and a member of superuser "%"', found_role.analyst, found_role.other
 			USING ERRCODE = 'PV010', HINT = 'Revoke one of the two memberships.';
 	END IF;
-	-- Who has CREATEROLE can make a steward, and log in as it
-	SELECT r.rolname AS analyst, CASE WHEN r.rolreplication THEN 'REPLICATION' WHEN r.rolbypassrls THEN 'BYPASSRLS' ELSE 'CREATEROLE' END AS other INTO found_role
-	FROM pg_roles r
-	WHERE NOT r.rolsuper AND (r.rolreplication OR r.rolcreaterole OR r.rolbypassrls) AND pg_has_role(r.oid, 'dp_analyst', 'MEMBER')
-	ORDER BY 1 LIMIT 1;
+	-- Who has CREATEROLE can make a steward, and log in as it; attributes are not
+	-- inherited, but SET ROLE brings them
+	SELECT r.rolname AS analyst, o.rolname AS holder, r.oid = o.oid AS is_own,
+		   CASE WHEN o.rolreplication THEN 'REPLICATION' WHEN o.rolbypassrls THEN 'BYPASSRLS' ELSE 'CREATEROLE' END AS other INTO found_role
+	FROM pg_roles r, pg_roles o
+	WHERE NOT r.rolsuper AND (o.rolreplication OR o.rolcreaterole OR o.rolbypassrls)
+	AND pg_has_role(r.oid, 'dp_analyst', 'MEMBER') AND pg_has_role(r.oid, o.oid, 'MEMBER')
+	ORDER BY 1, r.oid <> o.oid, 2 LIMIT 1;
 	IF FOUND THEN
-		RAISE EXCEPTION 'role "%" would be an analyst with %', found_role.analyst, found_role.other
+		RAISE EXCEPTION '%', CASE WHEN found_role.is_own THEN format('role "%s" would be an analyst with %s', found_role.analyst, found_role.other)
+				ELSE format('role "%s" would be an analyst and a member of "%s", which has %s', found_role.analyst, found_role.holder, found_role.other) END
 			USING ERRCODE = 'PV010',
 				  DETAIL = 'A role with REPLICATION reads every table, one with BYPASSRLS all rows of it; one with CREATEROLE can make itself a steward.',
-				  HINT = format('ALTER ROLE %I NO%s first.', found_role.analyst, found_role.other);
+				  HINT = CASE WHEN found_role.is_own THEN format('ALTER ROLE %I NO%s first.', found_role.holder, found_role.other)
+						 ELSE 'Revoke one of the two memberships.' END;
 	END IF;
 END
 $$;

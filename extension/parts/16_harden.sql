@@ -17,7 +17,7 @@ AS $$
 				WHEN p.oid >= 16384 THEN format('extension %s', (SELECT e.extname FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid
 					WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e'))
 				WHEN p.proname ~ '^pg_stat_get_xact_' THEN 'pg_stat_xact_*'
-				WHEN p.proname ~ '^pg_(current_wal|last_wal|control|get_replication_slots)|^pg_stat_get_(wal|replication_slot|recovery_prefetch)' THEN 'write-ahead log'
+				WHEN p.proname ~ '^pg_(current_wal|last_wal|control|get_replication_slots|logical_emit_message|switch_wal|create_restore_point|backup_st)|^pg_stat_get_(wal|replication_slot|recovery_prefetch)' THEN 'write-ahead log'
 				WHEN p.proname ~ '^pg_(database|tablespace)_size$' THEN 'pg_*_size'
 				WHEN p.proname ~ '^pg_stat_get_(activity|backend_|progress_info)|^pg_lock_status$' THEN 'pg_stat_activity, pg_locks'
 				ELSE 'pg_stat_database, pg_stat_bgwriter, pg_stat_slru' END AS topic,

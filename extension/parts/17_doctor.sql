@@ -125,14 +125,23 @@ AS $$
 		'pg_read_server_files', 'pg_write_server_files', 'pg_execute_server_program', 'pg_monitor', 'pg_read_all_stats',
 		'pg_stat_scan_tables', 'pg_signal_backend', 'pg_checkpoint')
 	UNION ALL
-	SELECT x.severity, format('%s is an analyst with %s', quote_ident(a.rolname), x.attribute), x.leaks, quote_ident(a.rolname),
-		   format('ALTER ROLE %I NO%s', a.rolname, x.attribute)
-	FROM analyst a, LATERAL (VALUES
-		(a.rolreplication, 'REPLICATION', 'open', 'every table, by replication'),
-		(a.rolbypassrls, 'BYPASSRLS', 'open', 'rows that policies keep from others'),
-		(a.rolcreaterole, 'CREATEROLE', 'open', 'anything: it can make itself a steward'),
-		(a.rolcreatedb, 'CREATEDB', 'warning', 'a copy of a database that is marked as a template')) x(has, attribute, severity, leaks)
+	SELECT x.severity, format('%s is an analyst %s %s', quote_ident(a.rolname),
+			CASE WHEN o.oid = a.oid THEN 'with' ELSE format('and a member of %s, which has', quote_ident(o.rolname)) END, x.attribute),
+		   x.leaks, quote_ident(a.rolname),
+		   CASE WHEN o.oid = a.oid THEN format('ALTER ROLE %I NO%s', a.rolname, x.attribute) ELSE dp._membership_text(a.oid, o.oid) END
+	FROM analyst a JOIN pg_roles o ON pg_has_role(a.oid, o.oid, 'MEMBER') AND NOT o.rolsuper, LATERAL (VALUES
+		(o.rolreplication, 'REPLICATION', 'open', 'every table, by replication'),
+		(o.rolbypassrls, 'BYPASSRLS', 'open', 'rows that policies keep from others'),
+		(o.rolcreaterole, 'CREATEROLE', 'open', 'anything: it can make itself a steward'),
+		(o.rolcreatedb, 'CREATEDB', 'warning', 'a copy of a database that is marked as a template')) x(has, attribute, severity, leaks)
 	WHERE x.has
+	UNION ALL
+	SELECT CASE WHEN EXISTS (SELECT FROM pg_roles o WHERE o.rolcreatedb AND pg_has_role(a.oid, o.oid, 'MEMBER')) THEN 'open' ELSE 'warning' END,
+		   format('%s is an analyst and owns this database', quote_ident(a.rolname)),
+		   'a copy of it with budgets of its own, where the owner has CREATEDB', quote_ident(a.rolname),
+		   CASE WHEN d.datdba = a.oid THEN format('ALTER DATABASE %I OWNER TO CURRENT_USER', d.datname) ELSE dp._membership_text(a.oid, d.datdba) END
+	FROM analyst a JOIN pg_database d ON d.datname = current_database() AND pg_has_role(a.oid, d.datdba, 'MEMBER')
+	WHERE NOT (SELECT r.rolsuper FROM pg_roles r WHERE r.oid = d.datdba)
 	UNION ALL
 	SELECT 'warning', format('superuser %s is a member of dp_analyst', quote_ident(r.rolname)),
 		   'nothing is charged: superusers are never analysts', quote_ident(r.rolname), dp._membership_text(r.oid, 'dp_analyst'::regrole)
@@ -236,6 +245,8 @@ AS $$
 	FROM (VALUES
 		('fsync', '^off$', 'open', 'budgets: a crash may undo charges of answers that were seen; releases are refused', 'everybody', 'on'),
 		('full_page_writes', '^off$', 'open', 'budgets: a crash may undo charges of answers that were seen; releases are refused', 'everybody', 'on'),
+		('data_sync_retry', '^on$', 'warning', 'budgets: a page of the ledger whose write has failed may pass for written', 'everybody', 'off'),
+		('zero_damaged_pages', '^on$', 'warning', 'budgets: a damaged page of the ledger counts for empty', 'everybody', 'off'),
 		('ssl', '^off$', 'warning', 'answers and passwords, to who listens on the way, where clients come over a network', 'the network', 'on'),
 		('allow_system_table_mods', '^on$', 'warning', 'catalogues may be changed past every check', 'superusers', 'off'),
 		('synchronous_commit', '^off$', 'info', 'nothing: the ledger writer sets its own', 'nobody', 'on'),
@@ -298,6 +309,20 @@ AS $$
 $$;
 COMMENT ON FUNCTION dp._doctor_settings() IS 'internal: dp.doctor, configuration of the server';
 
+CREATE FUNCTION dp._accounts() RETURNS TABLE (dataset text, accounts bigint, capacity integer)
+	LANGUAGE plpgsql STABLE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF dp._book_exists() THEN
+		RETURN QUERY
+		SELECT d.name, coalesce(sum(length(c.keys)) / 16, 0)::bigint, d.capacity
+		FROM dp_book.dataset d LEFT JOIN dp_book.account_chunk c USING (dataset_id)
+		GROUP BY d.name, d.capacity;
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION dp._accounts() IS 'internal: how many accounts each book has';
+
 -- The book, and other databases of the server.
 CREATE FUNCTION dp._doctor_book() RETURNS TABLE (severity text, opening text, leaks text, reaches text, statement text)
 	LANGUAGE sql STABLE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
@@ -315,6 +340,12 @@ AS $$
 	SELECT 'open', format('table %s is not logged', c.oid::regclass), 'budgets: a crash empties it', 'everybody', format('ALTER TABLE %s SET LOGGED', c.oid::regclass)
 	FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 	WHERE n.nspname = 'dp_book' AND c.relkind = 'r' AND c.relpersistence <> 'p'
+	UNION ALL
+	SELECT CASE WHEN o.accounts >= o.capacity THEN 'open' ELSE 'warning' END,
+		   format('book of data set %s has %s of %s accounts', quote_ident(o.dataset), o.accounts, o.capacity),
+		   'who is left out: once it is full, whether a new owner takes part depends on who came before', 'analysts',
+		   '-- protect no more owners in this data set; a new one needs a larger capacity'
+	FROM dp._accounts() o WHERE o.accounts >= o.capacity * 0.9
 	UNION ALL
 	SELECT 'warning', 'this database is a template', 'a copy with fresh budgets, to roles with CREATEDB', 'roles with CREATEDB',
 		   format('ALTER DATABASE %I IS_TEMPLATE false', d.datname)
@@ -348,6 +379,6 @@ COMMENT ON FUNCTION dp.doctor() IS
 
 REVOKE ALL ON FUNCTION
 	dp._membership_text(oid, oid), dp._doctor_statistics(), dp._doctor_rights(), dp._doctor_roles(),
-	dp._doctor_code(), dp._doctor_settings(), dp._doctor_book(), dp.doctor()
+	dp._doctor_code(), dp._doctor_settings(), dp._accounts(), dp._doctor_book(), dp.doctor()
 FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION dp.doctor() TO dp_steward, dp_auditor;

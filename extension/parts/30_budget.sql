@@ -25,11 +25,15 @@ BEGIN
 		keys bytea NOT NULL,
 		start_units bigint NOT NULL,
 		start_delta_units bigint NOT NULL,
-		PRIMARY KEY (dataset_id, first_account));
+		PRIMARY KEY (dataset_id, first_account))
+		WITH (autovacuum_vacuum_insert_threshold = -1, autovacuum_analyze_threshold = 2147483647);
 	COMMENT ON TABLE dp_book.account_chunk IS
 		'keyed hashes of owners, 16 bytes an account, in account order, and what those owners began with';
-	-- keys are random bytes and bitmaps are dense already: compression finds nothing
-	ALTER TABLE dp_book.account_chunk ALTER COLUMN keys SET STORAGE EXTERNAL;
+	-- How many rows stand here and in charge, and how long they are, depends on
+	-- protected rows.  A value moved out of line takes a number of the server's object
+	-- ids, and an ANALYZE a transaction number, which everybody can count: so neither
+	-- is let happen.
+	ALTER TABLE dp_book.account_chunk ALTER COLUMN keys SET STORAGE PLAIN;
 
 	CREATE TABLE dp_book.entry (
 		seq bigint PRIMARY KEY,
@@ -53,10 +57,13 @@ BEGIN
 		level smallint NOT NULL,
 		delta_level smallint NOT NULL,
 		owners bytea NOT NULL,
-		PRIMARY KEY (seq, level, delta_level));
+		piece smallint NOT NULL DEFAULT 1,
+		pieces smallint NOT NULL DEFAULT 1,
+		PRIMARY KEY (seq, level, delta_level, piece))
+		WITH (autovacuum_vacuum_insert_threshold = -1, autovacuum_analyze_threshold = 2147483647);
 	COMMENT ON TABLE dp_book.charge IS
-		'who was charged which level by an answer: a roaring bitmap of account numbers';
-	ALTER TABLE dp_book.charge ALTER COLUMN owners SET STORAGE EXTERNAL;
+		'who was charged which level by an answer: a roaring bitmap of account numbers, in pieces that a page holds';
+	ALTER TABLE dp_book.charge ALTER COLUMN owners SET STORAGE PLAIN;
 
 	CREATE TABLE dp_book.answer (
 		answer_key bytea PRIMARY KEY,

@@ -43,6 +43,15 @@ AS $$
 $$;
 COMMENT ON FUNCTION dp._owner_columns(integer) IS 'internal: relations and columns that hold the owner keys of a data set';
 
+-- Whoever reads a table lets its owner's code run: functions of its indexes, while
+-- the query is planned. So stewards' tables are read with the steward's rights,
+-- never with those of this extension's owner.
+CREATE FUNCTION dp._exists_for_caller(query text, old_keys text[], new_keys text[]) RETURNS boolean
+	AS 'MODULE_PATHNAME', 'eps_budget_sql_exists_for_caller'
+	LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION dp._exists_for_caller(text, text[], text[]) IS
+	'internal: whether a query gives a row, with the rights of the role outside all definer functions';
+
 -- The planner takes every list for a short one, and would loop over the rows.
 CREATE FUNCTION dp._rekey_owners(dataset text, old_keys text[], new_keys text[]) RETURNS bigint
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -55,10 +64,11 @@ DECLARE
 	left_behind boolean;
 BEGIN
 	FOR place IN SELECT * FROM dp._owner_columns(target) LOOP
-		EXECUTE format('SELECT EXISTS (SELECT FROM (SELECT unnest($1)::%1$s EXCEPT SELECT unnest($2)::%1$s) v(k) '
-					   'JOIN %2$s t ON t.%3$I OPERATOR(pg_catalog.=) v.k)',
-					   place.key_type, place.relation, place.owner_column)
-		INTO left_behind USING old_keys, new_keys;
+		left_behind := dp._exists_for_caller(
+			format('SELECT 1 FROM (SELECT unnest($1)::%1$s EXCEPT SELECT unnest($2)::%1$s) v(k) '
+				   'JOIN %2$s t ON t.%3$I OPERATOR(pg_catalog.=) v.k LIMIT 1',
+				   place.key_type, place.relation, place.owner_column),
+			old_keys, new_keys);
 		IF left_behind THEN
 			RAISE EXCEPTION 'relation "%" still has rows under an old key', place.relation
 				USING ERRCODE = 'PV010',
@@ -162,7 +172,7 @@ REVOKE ALL ON FUNCTION
 	dp.merge_owners(text, text, text), dp.merge_owners(text, bigint, bigint), dp.merge_owners(text, uuid, uuid)
 FROM PUBLIC;
 REVOKE ALL ON FUNCTION
-	dp._carry_accounts(text, text[], text[]), dp._owner_columns(integer), dp._rekey_owners(text, text[], text[]),
+	dp._carry_accounts(text, text[], text[]), dp._owner_columns(integer), dp._exists_for_caller(text, text[], text[]), dp._rekey_owners(text, text[], text[]),
 	dp.rekey_owners(text, text), dp.rekey_owners(text, regclass), dp._count_keys(text, text), dp.owner_changes(text)
 FROM PUBLIC;
 REVOKE ALL ON FUNCTION dp.start_owners_at_worst_case(text), dp.certificate(text), dp.drop_share(text, float8) FROM PUBLIC;

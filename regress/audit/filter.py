@@ -1,3 +1,4 @@
+# flavour: test
 """T3: an owner whose budget is spent has no effect on anything that can be seen.
 
 Two databases, one with an owner u and one without, are asked the same scripts, which
@@ -26,7 +27,7 @@ from collections import Counter
 import data
 import formulas
 from libpq import ServerError, Session
-from queries import Generator, read_functions
+from queries import DISTINCT, Generator, read_functions
 from separability import SOURCE, Failure, cells, check, public
 
 SCRIPTS = int(os.environ.get("EPS_AUDIT_SCRIPTS", "100"))
@@ -154,6 +155,8 @@ class Script:
         self.number, self.s = number, self.rng.choice(SETS)
         self.owners = data.Owners(self.rng, self.s, number * 20 + 1, OWNERS, False)
         self.generator = Generator(self.rng, functions, self.s, False)
+        # a value of an enum is an oid, which is another one in the other database
+        self.generator.distinct = [k for k in DISTINCT if k != "mood"]
         self.how = self.rng.choice(("limit", "spent", "consent", "delta" if self.s == "zi" else "limit"))
         self.parallel = self.rng.random() < 0.1
         # an answer that is given again may hold what u gave to it: then u is out from the start

@@ -10,7 +10,7 @@ from functools import lru_cache
 
 getcontext().prec = 60
 UNIT = 1 << 60                  # of rho, epsilon and delta
-OWNERS, ROWS, SUM = 0, 1, 2     # kinds of coordinate
+OWNERS, ROWS, SUM, VALUES = 0, 1, 2, 3  # kinds of coordinate
 
 
 @lru_cache(maxsize=None)
@@ -69,12 +69,22 @@ def steps(units, shift):
     return units >> shift if units >= 0 else -((-units) >> shift)
 
 
+def values(coordinate, rows):
+    """Largest number of distinct values that an owner may offer to a group."""
+    assert 1 <= coordinate["most"] <= rows
+    return coordinate["most"]
+
+
 def bounds(coordinate, rows, groups):
     """Largest L1 norm and largest size in one group, in grid steps, from public bounds."""
     if coordinate["kind"] == OWNERS:
         one = steps(1, coordinate["shift"])
         return groups * one, one
     most = rows
+    if coordinate["kind"] == VALUES:
+        one, most = steps(1, coordinate["shift"]), values(coordinate, rows)
+        assert coordinate["shift"] <= 0, "a value is no whole number of steps"
+        return min(rows, groups * most) * one, most * one
     if coordinate["kind"] == SUM:
         center = coordinate["center"]
         most *= max(coordinate["upper"] - center, center - coordinate["lower"], 1)
@@ -84,10 +94,13 @@ def bounds(coordinate, rows, groups):
 
 def worst(coordinate, pure, rows, groups):
     """The largest charge that the bounds allow: convex in each contribution, so it is met
-    where all is in one group, and for owners where all groups have one."""
+    where all is in one group, for owners where all groups have one, and for values
+    where as many groups as possible are full."""
     l1, linf = bounds(coordinate, rows, groups)
     if coordinate["kind"] == OWNERS:
         return charge(coordinate, pure, [linf] * groups)
+    if coordinate["kind"] == VALUES:
+        return charge(coordinate, pure, l1 // linf * [linf] + [l1 % linf])
     return charge(coordinate, pure, [l1])
 
 

@@ -10,6 +10,7 @@ from collections import defaultdict
 from data import TYPES
 
 NUMBERS = ("int2", "int4", "int8", "numeric", "float4", "float8")
+DISTINCT = NUMBERS + ("bool", "text", "bpchar", "char", "name", "date", "time", "timestamp", "timestamptz", "uuid", "mood")
 BY_TYPE = defaultdict(list)
 for _column, _type in TYPES.items():
     BY_TYPE[re.sub(r"\(\d.*", "", _type).strip('"')].append(_column)
@@ -120,6 +121,7 @@ class Generator:
         for f in functions:
             self.by_result[f[5]].append(f)
         self.turn = list(functions)     # those that have their turn next
+        self.distinct = DISTINCT
 
     # --- expressions -------------------------------------------------------------------
 
@@ -309,6 +311,10 @@ class Generator:
             self.shapes.add("count(x)")
             kind = rng.choice([k for k, v in self.columns.items() if v])
             text = f"count({self.expression(kind, 1)})"
+        elif form < 0.5 and rng.random() < 0.6:
+            kind = rng.choice([k for k in self.distinct if self.columns.get(k)])
+            self.shapes.add(f"count(DISTINCT {kind})")
+            text = f"count(DISTINCT {self.expression(kind, rng.choice((0, 0, 1)))})"
         elif form < 0.5 and owner:
             self.shapes.add("count(DISTINCT owner)")
             text = f"count(DISTINCT {owner})"

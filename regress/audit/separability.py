@@ -1,3 +1,4 @@
+# flavour: test
 """T1 and T2: what one owner does to answers, and whether the charge covers it.
 
 For random databases D1 and D2, owners x outside both, and queries q, without noise
@@ -5,6 +6,9 @@ For random databases D1 and D2, owners x outside both, and queries q, without no
 
 T1  For every cell (group, coordinate) of every release of q,
         f(D1 + x) - f(D1) = f(D2 + x) - f(D2) = z(x),
+    but in a count of distinct values, where 0 <= f(D + x) - f(D) <= z(x) in both, z(x)
+    being the number of values that x offers, at most L (rule 7), and f(D) is the size
+    of the union of what the owners offer;
     nobody else's charge changes, x is charged the same in both, and what comes out as
     rows is a function of the cells.  Rows without an owner change nothing.
 T2  x's charge, a ladder level, is at least what z(x) costs by docs/privacy.md, exactly
@@ -73,6 +77,49 @@ def cells(release):
     return {(json.dumps(row[0]), j): t for row in release["totals"] for j, t in enumerate(row[1:]) if t}
 
 
+def is_union(release, cell):
+    return release["coords"][cell[1]]["kind"] == formulas.VALUES
+
+
+def offers(release):
+    """By owner: what they offer to counts of distinct values, as (group, coordinate, value)."""
+    out = {}
+    for owner, group, j, value in release["offers"]:
+        mine = out.setdefault(owner, set())
+        check((json.dumps(group), j, value) not in mine, "an owner offers a value twice", owner, group, value)
+        mine.add((json.dumps(group), j, value))
+    return out
+
+
+def offered(release, values):
+    """Cells of values that are offered."""
+    out = Counter((group, j) for group, j, _ in values)
+    return {(g, j): formulas.steps(n, release["coords"][j]["shift"]) for (g, j), n in out.items()}
+
+
+def check_union(release):
+    """What is added up is the union of what those who take part offer."""
+    part = {o[0] for o in release["owners"] if o[3]}
+    union = set().union(*(v for k, v in offers(release).items() if k in part))
+    found = {k: v for k, v in cells(release).items() if is_union(release, k)}
+    check(found == offered(release, union), "a count of distinct values is not the size of the union", found, offered(release, union))
+
+
+def effect(r_x, r, key):
+    """z(x): from the cells where they are sums, from what x offers where they are unions, of
+    which f(D + x) - f(D) is a part."""
+    check_union(r)
+    check_union(r_x)
+    z = difference(cells(r_x), cells(r))
+    change = {k: z.pop(k) for k in list(z) if is_union(r, k)}
+    after, before = offers(r_x), offers(r)
+    mine = offered(r, after.pop(key, set()))
+    check(after == before, "T1: what others offer changes", after, before)
+    check(all(0 <= v <= mine.get(k, 0) for k, v in change.items()), "rule 7: |f(D + x) - f(D)| is above what x offers", change, mine)
+    check(all(v <= formulas.bounds(r["coords"][k[1]], r["rows_per_owner"], r["groups_per_owner"])[1] for k, v in mine.items()), "rule 7: more values than L", mine)
+    return {**z, **mine}, change
+
+
 def difference(a, b):
     out = {k: a.get(k, 0) - b.get(k, 0) for k in a.keys() | b.keys()}
     return {k: v for k, v in out.items() if v}
@@ -80,7 +127,10 @@ def difference(a, b):
 
 def public(release):
     """What must not depend on rows. The dictionary of a thresholded release may."""
-    return {k: v for k, v in release.items() if k not in ("owners", "totals") and not (k == "ngroups" and release["thresholded"])}
+    return {k: v for k, v in release.items() if k not in ("owners", "offers", "totals") and not (k == "ngroups" and release["thresholded"])}
+
+
+unions = Counter()      # pairs in which x offers values; of these, in which some were there before
 
 
 class Failure(Exception):
@@ -93,8 +143,8 @@ def check(condition, message, *details):
 
 
 def newcomer(with_x, without):
-    """x's charge (level, delta level) in a release, None if x takes no part; all others'
-    charges are as they were."""
+    """x's key and charge (level, delta level) in a release, None if x takes no part; all
+    others' charges are as they were."""
     before = {o[0]: o[1:] for o in without["owners"]}
     after = {o[0]: o[1:] for o in with_x["owners"]}
     check(len(after) == len(with_x["owners"]), "an owner is charged twice")
@@ -102,7 +152,7 @@ def newcomer(with_x, without):
     check(not changed, "T1: charges of others change", changed)
     new = [(k, v) for k, v in after.items() if k not in before]
     check(len(new) <= 1, "T1: several owners appear with x", new)
-    return new[0][1][:2] if new else None
+    return (new[0][0], new[0][1][:2]) if new else (None, None)
 
 
 def check_charge(release, z, charged, nobody):
@@ -161,11 +211,14 @@ def check_pair(a, ax, b, bx, nobody):
     for ra, rax, rb, rbx in zip(a[2], ax[2], b[2], bx[2]):
         check(public(ra) == public(rax) == public(rb) == public(rbx), "price or noise depends on rows", *map(public, (ra, rax, rb, rbx)))
         check(all(o[3] for r in (ra, rax, rb, rbx) for o in r["owners"]), "an owner is left out: the budget of the audit's data set does not suffice")
-        z, z2 = difference(cells(rax), cells(ra)), difference(cells(rbx), cells(rb))
+        key, charged = newcomer(rax, ra)
+        check((key, charged) == newcomer(rbx, rb), "T1: an owner's charge depends on the others", charged, newcomer(rbx, rb))
+        (z, change), (z2, change2) = effect(rax, ra, key), effect(rbx, rb, key)
         check(z == z2, "T1: an owner's effect depends on the others", z, z2)
-        charged = newcomer(rax, ra)
-        check(charged == newcomer(rbx, rb), "T1: an owner's charge depends on the others", charged, newcomer(rbx, rb))
         check_charge(ra, z, charged, nobody)
+        unions.update(["cells", "less than offered"] if any(change.get(k) != v for k, v in z.items() if is_union(ra, k)) else
+                      ["cells"] if any(is_union(ra, k) for k in z) else [])
+        unions["depends on the others"] += change != change2
         charges.append(charged)
     return charges
 
@@ -284,6 +337,8 @@ class Audit:
         print(f"functions of the table: {sum(self.accepted[n] > 0 for n in names)} of {len(names)} accepted and audited"
               f" ({sum(self.accepted[n] for n in names)} uses)")
         never = [k for k in shapes + names if not self.accepted[k]]
+        print(f"distinct values: {unions['cells']} pairs, in {unions['less than offered']} the union grew by less than what x offers,"
+              f" in {unions['depends on the others']} by what depends on the others")
         print("never accepted: " + (", ".join(never) or "none"))
         return never
 
@@ -299,6 +354,9 @@ class Audit:
         print(f"pairs {self.pairs} ({self.effects} with the owner taking part), batches {number}, {time.time() - start:.0f} s; failures {self.failures}")
         if PAIRS >= 10000 and not BATCH and (never or self.refused > self.queries // 5):
             print("FAILED: not every accepted shape was asked, or more than a fifth was refused")
+            self.failures += 1
+        if PAIRS >= 10000 and not BATCH and not unions["depends on the others"]:
+            print("FAILED: no union was audited in which owners share values")
             self.failures += 1
         return self.failures == 0
 

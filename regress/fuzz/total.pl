@@ -294,6 +294,7 @@ sub queries_below
 		"SELECT " . $k->() . ", count(*), sum(" . $n->() . ") FROM visits v GROUP BY 1",
 		"SELECT count(*) FROM (SELECT " . $k->() . " AS a, " . $k->() . " AS b, count(" . $v->() . ") FROM visits v WHERE " . $c->() . " GROUP BY 1, 2) s",
 		"SELECT count(*) FROM visits v JOIN labs l ON l.owner = v.owner AND " . $c->() . " WHERE " . $c->(),
+		"SELECT count(DISTINCT " . $k->() . "), count(DISTINCT " . $k->() . ") FILTER (WHERE " . $c->() . ") FROM visits v",
 		"SELECT count(" . $v->() . ") FROM labs l LEFT JOIN visits v ON l.owner = v.owner AND " . $c->(),
 		"SELECT count(*) FROM visits v LEFT JOIN codes c ON c.code = v.b_int4 AND " . $c->(),
 		"SELECT count(*) FROM visits v JOIN codes c ON c.code = v.d_int4 WHERE c.num > 5 AND " . $c->() . " AND v.text IN (SELECT text FROM codes)",

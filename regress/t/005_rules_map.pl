@@ -29,7 +29,7 @@ while (my $line = <$map>)
 	my ($rule, $file, $words) = $line =~ /^(\d+)\s+(\S+)\s+\|\s+(.*\S)\s*$/;
 	ok(defined $words, "line $. reads: rule, file, words") or next;
 	push @{ $tests_of{$rule} }, $file;
-	like($file, qr{^(?:sql/\w+\.sql|regress/(?:t|stat|fuzz)/\w+\.(?:pl|py)|regress/tap/\w+\.sql|regress/unit/test_\w+\.c|regress/isolation/specs/\w+\.spec)$},
+	like($file, qr{^(?:sql/\w+\.sql|regress/(?:t|stat|fuzz|audit)/\w+\.(?:pl|py)|regress/tap/\w+\.sql|regress/unit/test_\w+\.c|regress/isolation/specs/\w+\.spec)$},
 		"rule $rule: $file is of a kind that scripts/check runs");
 	ok(index(slurp($file), $words) >= 0, "rule $rule: $file has the words: $words");
 }

@@ -45,6 +45,7 @@ is($out, "t\nstill here", 'enough disk: an answer');
 my $alike;
 for my $query ('SELECT count(*) FROM visits a JOIN visits b USING (patient);',
 	'SELECT sum(x) FROM visits;',
+	'SELECT count(DISTINCT x) FROM visits;',
 	'SELECT x, count(*) FROM visits a JOIN visits b USING (patient, x) GROUP BY x;')
 {
 	($out, $err) = says('poor', $query);

@@ -197,6 +197,7 @@ eps_ledger_owners_write(uint8_t body[EPS_ENTRY_BODY_LEN], const EpsOwnersBody *i
 	at += 7;
 	eps_base_write_u64(&at, in->first);
 	eps_base_write_u64(&at, in->last);
+	eps_base_write_u64(&at, in->as_of);
 }
 
 EpsStatus
@@ -209,7 +210,8 @@ eps_ledger_owners_read(EpsOwnersBody *out, const uint8_t body[EPS_ENTRY_BODY_LEN
 	memcpy(out->consent.b, body + EPS_HASH_LEN, EPS_HASH_LEN);
 	if (eps_base_read_u8(&out->depth, &c) != EPS_OK ||
 		eps_base_read_bytes(&zero, &c, 7) != EPS_OK || !is_zero(zero, 7) ||
-		eps_base_read_u64(&out->first, &c) != EPS_OK || eps_base_read_u64(&out->last, &c) != EPS_OK)
+		eps_base_read_u64(&out->first, &c) != EPS_OK || eps_base_read_u64(&out->last, &c) != EPS_OK ||
+		eps_base_read_u64(&out->as_of, &c) != EPS_OK)
 		return EPS_E_FORMAT;
 	if (out->depth < 1 || out->depth > EPS_MAP_MAX_DEPTH || out->first > out->last)
 		return EPS_E_FORMAT;

@@ -101,8 +101,10 @@ count_distinct(EpsBuild *build, Aggref *agg)
 
 	value = single_argument(build, agg, &fact);
 	if (!fact.is_owner)
-		eps_analyze_refuse(agg->location, "count(DISTINCT ...) is supported for the owner key only", NULL,
-						   "Count rows, or count the distinct owners.");
+	{
+		value = filtered(build->scope, agg, value, &fact);
+		return eps_analyze_count_values(build, agg, value, &fact);
+	}
 	if (is_on_nullable_side(build->scope, value))
 		return eps_analyze_add_coord(build, EPS_COORD_OWNERS,
 									 eps_analyze_add_column(build, filtered(build->scope, agg, value, &fact), &fact), 1);
@@ -158,7 +160,9 @@ check_aggregate(Aggref *agg, EpsAggKind *kind)
 	if (agg->aggkind != AGGKIND_NORMAL || agg->aggorder != NIL || agg->aggvariadic || agg->agglevelsup != 0)
 		eps_analyze_refuse(agg->location, "this form of aggregate is not supported over protected rows", NULL, NULL);
 	if (agg->aggdistinct != NIL && *kind != EPS_AGG_COUNT)
-		eps_analyze_refuse(agg->location, "DISTINCT is supported in count of the owner key only", NULL, NULL);
+		eps_analyze_refuse(agg->location, "DISTINCT is supported in count only",
+						   "What one owner adds to a sum of distinct values depends on everybody else's.",
+						   "Use count(DISTINCT x), or take the sum or average in an outer query over one that groups by x.");
 }
 
 static void

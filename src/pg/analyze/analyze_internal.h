@@ -196,6 +196,8 @@ typedef struct EpsBuild
 } EpsBuild;
 
 extern int	eps_analyze_add_column(EpsBuild *build, Node *expr, const EpsFact *fact);
+/* The same for a column whose values are told apart; `collation` is that of their equality. */
+extern int	eps_analyze_add_distinct_column(EpsBuild *build, Node *expr, Oid collation, const EpsFact *fact);
 extern int	eps_analyze_add_coord(EpsBuild *build, EpsCoordKind kind, int column, double weight);
 extern int	eps_analyze_find_coord(EpsBuild *build, EpsCoordKind kind, int column);
 extern int	eps_analyze_count_column(EpsBuild *build, int column);
@@ -203,6 +205,9 @@ extern void eps_analyze_set_units(EpsPlanColumn *column, const EpsFact *fact, in
 
 /* aggregates.c */
 extern void eps_analyze_release(EpsScope *scope);
+
+/* distinct.c: count(DISTINCT value), value already filtered; returns the coordinate. */
+extern int	eps_analyze_count_values(EpsBuild *build, const Aggref *agg, Node *value, const EpsFact *fact);
 
 /* free.c */
 extern void eps_analyze_free_level(EpsScope *scope);

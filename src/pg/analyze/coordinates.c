@@ -12,8 +12,10 @@
 
 /* --- columns and coordinates ---------------------------------------------------------- */
 
-int
-eps_analyze_add_column(EpsBuild *build, Node *expr, const EpsFact *fact)
+/* What is added up and what is told apart are columns of their own: of the first
+ * NaN is no value, of the second it is one. */
+static int
+add_column(EpsBuild *build, Node *expr, bool distinct, Oid collation, const EpsFact *fact)
 {
 	EpsLevel   *level = build->scope->level;
 	EpsPlanColumn *column;
@@ -22,17 +24,32 @@ eps_analyze_add_column(EpsBuild *build, Node *expr, const EpsFact *fact)
 
 	foreach(lc, level->columns)
 	{
-		if (equal(lfirst(lc), expr))
+		column = list_nth(build->columns, foreach_current_index(lc));
+		if (column->distinct == distinct && equal(lfirst(lc), expr))
 			return foreach_current_index(lc);
 	}
 	column = palloc0(sizeof(EpsPlanColumn));
 	column->type = exprType(expr);
+	column->distinct = distinct;
+	column->collation = collation;
 	copy = palloc(sizeof(EpsFact));
 	*copy = *fact;
 	level->columns = lappend(level->columns, expr);
 	build->columns = lappend(build->columns, column);
 	build->facts = lappend(build->facts, copy);
 	return list_length(level->columns) - 1;
+}
+
+int
+eps_analyze_add_column(EpsBuild *build, Node *expr, const EpsFact *fact)
+{
+	return add_column(build, expr, false, InvalidOid, fact);
+}
+
+int
+eps_analyze_add_distinct_column(EpsBuild *build, Node *expr, Oid collation, const EpsFact *fact)
+{
+	return add_column(build, expr, true, collation, fact);
 }
 
 int

@@ -10,10 +10,9 @@
 
 /* Whether it is one; visit sees part of it also where it is none (core/ledger). */
 bool
-eps_budget_bitmap_read(const bytea *bitmap, uint32 limit, EpsBitmapVisit visit, void *context)
+eps_budget_bitmap_read(const uint8 *bytes, Size len, uint32 limit, EpsBitmapVisit visit, void *context)
 {
-	return eps_ledger_bitmap_read((const uint8 *) VARDATA_ANY(bitmap), VARSIZE_ANY_EXHDR(bitmap),
-								  limit, visit, context) == EPS_OK;
+	return eps_ledger_bitmap_read(bytes, len, limit, visit, context) == EPS_OK;
 }
 
 static int

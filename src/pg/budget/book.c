@@ -21,14 +21,14 @@
 EpsBookControl *eps_budget_control = NULL;
 
 /* The most that an account takes: key, account, merged into, four directory slots,
- * one and a half of the cache of look-ups, a ring word. */
+ * a third of a line of the cache of look-ups, a ring word. */
 #define BYTES_PER_ACCOUNT \
 	(sizeof(EpsOwnerKey) + sizeof(EpsAccount) + sizeof(uint32) + 4 * sizeof(uint64) + \
-	 sizeof(EpsKnownAccount) * 3 / 2 + sizeof(uint64))
+	 sizeof(EpsKnownLine) / 3 + 1 + sizeof(uint64))
 #define RING_EXTRA_BYTES	(Max(EPS_BOOK_MAX_TEXT, EPS_ANSWER_MAX_BYTES) + sizeof(EpsMessage))
 #define RING_EXTRA_WORDS	(RING_EXTRA_BYTES / sizeof(uint64) + 64)
 #define REGION_EXTRA_BYTES \
-	(RING_EXTRA_WORDS * sizeof(uint64) + EPS_KNOWN_STEPS * sizeof(EpsKnownAccount) + 9 * PG_CACHE_LINE_SIZE)
+	(RING_EXTRA_WORDS * sizeof(uint64) + (1 + EPS_KNOWN_STEPS) * sizeof(EpsKnownLine) + 9 * PG_CACHE_LINE_SIZE)
 
 static uint32
 ticket_count(void)
@@ -110,7 +110,7 @@ slots_for(uint32 capacity)
 static Size
 known_bytes(uint32 capacity)
 {
-	return CACHELINEALIGN((eps_budget_known_slots(capacity) + EPS_KNOWN_STEPS) * sizeof(EpsKnownAccount));
+	return CACHELINEALIGN((eps_budget_known_lines(capacity) + EPS_KNOWN_STEPS) * sizeof(EpsKnownLine));
 }
 
 static Size
@@ -144,7 +144,7 @@ eps_budget_view(EpsBook *book, EpsRegion *region, EpsWriter *writer)
 	at += CACHELINEALIGN((Size) region->capacity * sizeof(uint32));
 	book->slots = (pg_atomic_uint64 *) at;
 	at += CACHELINEALIGN((region->slot_mask + 1) * sizeof(uint64));
-	book->known = (EpsKnownAccount *) at;
+	book->known = (EpsKnownLine *) at;
 	at += known_bytes(region->capacity);
 	book->ring = (uint64 *) at;
 }

@@ -59,19 +59,21 @@ extern void eps_budget_lookup(const EpsBook *book, uint32 *account, const EpsOwn
  * the caller's (a bijection of the key): no keyed hash, and a caller who goes by
  * the hash reads memory in order.
  */
-typedef struct EpsKnownAccount
+#define EPS_KNOWN_WAYS 5
+#define EPS_KNOWN_STEPS 16
+
+typedef struct EpsKnownLine
 {
-	uint32		hash[2];
-	uint32		next_account;	/* account + 1; 0: free */
-} EpsKnownAccount;
+	uint64		hash[EPS_KNOWN_WAYS];
+	uint32		next_account[EPS_KNOWN_WAYS];	/* account + 1; 0: free, and so are those behind */
+	uint32		unused;
+} EpsKnownLine;
 
 typedef struct EpsKnown
 {
-	EpsKnownAccount *slots;
+	EpsKnownLine *lines;
 	uint64		n;				/* where walks begin; EPS_KNOWN_STEPS more follow */
 } EpsKnown;
-
-#define EPS_KNOWN_STEPS 64
 
 extern void eps_budget_known(EpsKnown *out, const EpsBook *book);
 extern void eps_budget_known_add(const EpsBook *book, const uint64 *hash, const uint32 *account, int n);
@@ -82,21 +84,40 @@ eps_budget_known_at(const EpsKnown *known, uint64 hash)
 	return (uint64) (((EpsU128) hash * known->n) >> 64);
 }
 
+/* An entry's account + 1 if it is that of the hash, else 0, without a branch: which
+ * entry of a line it is cannot be predicted. */
+static inline uint32
+eps_budget_known_match(const EpsKnownLine *line, int way, uint32 next_account, uint64 hash)
+{
+	return next_account & -(uint32) (line->hash[way] == hash);
+}
+
 /* EPS_ACCOUNT_NONE if the cache does not know it. */
 static inline uint32
 eps_budget_known_find(const EpsKnown *known, uint64 hash)
 {
-	const volatile EpsKnownAccount *slot = known->slots + eps_budget_known_at(known, hash);
+	const EpsKnownLine *line = known->lines + eps_budget_known_at(known, hash);
 
-	for (int i = 0; i < EPS_KNOWN_STEPS; i++, slot++)
+	for (int i = 0; i < EPS_KNOWN_STEPS; i++, line++)
 	{
-		uint32		next_account = slot->next_account;
+		const volatile uint32 *next = line->next_account;
+		uint32		next0 = next[0];
+		uint32		next1 = next[1];
+		uint32		next2 = next[2];
+		uint32		next3 = next[3];
+		uint32		next4 = next[4];
+		uint32		found;
 
-		if (next_account == 0)
-			break;
 		pg_read_barrier();
-		if (slot->hash[0] == (uint32) hash && slot->hash[1] == (uint32) (hash >> 32))
-			return next_account - 1;
+		found = eps_budget_known_match(line, 0, next0, hash)
+			| eps_budget_known_match(line, 1, next1, hash)
+			| eps_budget_known_match(line, 2, next2, hash)
+			| eps_budget_known_match(line, 3, next3, hash)
+			| eps_budget_known_match(line, 4, next4, hash);
+		if (found != 0)
+			return found - 1;
+		if (next4 == 0)
+			break;
 	}
 	return EPS_ACCOUNT_NONE;
 }
@@ -124,13 +145,19 @@ typedef struct EpsQuotaClaim
 	int32		dataset_id;
 	Oid			role;			/* EpsGrant.role */
 	uint64		quota_units;	/* EpsGrant.quota_units */
+	uint64		quota_delta_units;	/* the role's part of the owners' delta */
 	uint64		units;			/* worst case of the release */
 	uint64		delta_units;
+	uint64		least_units;	/* if not 0, units may become less, down to this */
 	bool		side;			/* paid from what is set aside (rule 23), not from owners' limits */
 } EpsQuotaClaim;
 
-/* Books all claims of a statement, or none: ERROR PV003. Never returned. */
-extern void eps_budget_take_quota(const EpsQuotaClaim *claims, int n);
+/*
+ * Books all claims of a statement, or none: ERROR PV003. Never returned.  A claim
+ * with least_units takes what is left up to its units, earlier claims first, and
+ * its units become what was booked.
+ */
+extern void eps_budget_take_quota(EpsQuotaClaim *claims, int n);
 
 /* Worst-case units that a role has used, and of all releases of a data set. */
 extern uint64 eps_budget_quota_used(int32 dataset_id, Oid role);

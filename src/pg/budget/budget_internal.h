@@ -268,16 +268,16 @@ struct EpsBook
 	EpsAccount *accounts;
 	pg_atomic_uint32 *merged;	/* account + 1 that an account was merged into; 0 = none */
 	pg_atomic_uint64 *slots;	/* tag << 32 | account + 1; 0 = empty */
-	EpsKnownAccount *known;
+	EpsKnownLine *known;
 	uint64	   *ring;
 	EpsMessage	reserved;		/* the reservation that is not answered yet */
 };
 
-/* Two thirds full at most. */
+/* Three fifths full at most, but for the last line. */
 static inline uint64
-eps_budget_known_slots(uint32 capacity)
+eps_budget_known_lines(uint32 capacity)
 {
-	return (uint64) capacity * 3 / 2;
+	return (uint64) capacity / 3 + 1;
 }
 
 #define EPS_MESSAGE_WORDS (sizeof(EpsMessage) / sizeof(uint64))
@@ -360,6 +360,33 @@ extern bool eps_budget_read_consents(const EpsBook *book, bool only_ending, EpsC
 extern void eps_budget_apply_consents(const EpsBook *book, const EpsConsentRow *rows, Size nrows, TimestampTz now);
 extern void eps_budget_set_consent(const EpsBook *book, uint32 account, int purpose, bool granted,
 								   TimestampTz until, TimestampTz now);
+
+/*
+ * A charge's bitmap stands in pieces of at most so many bytes, a row each; a piece
+ * fits in a page, two to one, and is never moved out of line.
+ */
+#define EPS_INLINE_BYTES ((Size) 3840)
+
+typedef struct EpsPieces
+{
+	MemoryContext context;		/* where a bitmap is put together */
+	int64		seq;			/* whose */
+	int			next;			/* piece that must follow; 0: none is open */
+	int			pieces;
+	Size		len;
+	Size		size;
+	uint8	   *bytes;
+} EpsPieces;
+
+typedef enum EpsPieceState
+{
+	EPS_PIECE_WHOLE,			/* bytes and len are a bitmap, until the next call */
+	EPS_PIECE_MORE,
+	EPS_PIECE_BAD
+} EpsPieceState;
+
+extern EpsPieceState eps_budget_piece(EpsPieces *p, int64 seq, int piece, int pieces, const bytea *owners);
+
 extern uint32 eps_budget_read_chunks(int32 dataset_id, uint32 capacity,
 									 bool (*add) (void *context, const EpsOwnerKey *key), void *context);
 
@@ -380,7 +407,8 @@ extern void eps_budget_retire(const EpsBook *book, uint32 from, uint32 to);
 extern void eps_budget_rekey_init(void);
 
 /* bitmap.c */
-extern bool eps_budget_bitmap_read(const bytea *bitmap, uint32 limit, EpsBitmapVisit visit, void *context);
+extern bool eps_budget_bitmap_read(const uint8 *bytes, Size len, uint32 limit,
+								   EpsBitmapVisit visit, void *context);
 extern bytea *eps_budget_bitmap_build(uint32 *accounts, uint32 n, uint32 limit);
 
 /* key.c */

@@ -12,7 +12,7 @@
 
 #include "pg/budget/budget_internal.h"
 
-#define CHUNK_ACCOUNTS 65536	/* keys in one account_chunk row, at most */
+#define CHUNK_ACCOUNTS (EPS_INLINE_BYTES / sizeof(EpsOwnerKey))	/* keys in one account_chunk row, at most */
 #define GUESSES 1024
 
 typedef enum Statement
@@ -47,8 +47,8 @@ static const StatementText statements[NSTATEMENTS] = {
 		TEXTOID, BYTEAOID, INT8OID}
 	},
 	[INSERT_CHARGE] = {
-		"INSERT INTO dp_book.charge (seq, level, delta_level, owners) VALUES ($1, $2, $3, $4)",
-		4, {INT8OID, INT2OID, INT2OID, BYTEAOID}
+		"INSERT INTO dp_book.charge (seq, level, delta_level, owners, piece, pieces) VALUES ($1, $2, $3, $4, $5, $6)",
+		6, {INT8OID, INT2OID, INT2OID, BYTEAOID, INT2OID, INT2OID}
 	},
 	[INSERT_CHUNK] = {
 		"INSERT INTO dp_book.account_chunk (dataset_id, first_account, keys, start_units, start_delta_units) "
@@ -301,6 +301,30 @@ group_charges(Grouping *g, const EpsBook *book, const EpsMessage *message, uint6
 	pfree(group);
 }
 
+/*
+ * One pair of levels, in pieces that stay in the row: how many values of how many
+ * bytes there are is data, and one moved out of line takes an object id, which
+ * everybody can count.
+ */
+static void
+store_charge(int64 seq, uint32 pair, const bytea *owners)
+{
+	Size		len = VARSIZE(owners) - VARHDRSZ;
+	Size		pieces = (len + EPS_INLINE_BYTES - 1) / EPS_INLINE_BYTES;
+
+	EPS_ENSURE(pieces <= PG_INT16_MAX, "a charge has too many pieces");
+	for (Size i = 0; i < pieces; i++)
+	{
+		Size		at = i * EPS_INLINE_BYTES;
+		Datum		values[6] = {Int64GetDatum(seq), Int16GetDatum((int16) (pair >> 16)), Int16GetDatum((int16) (pair & 0xFFFF)),
+			bytes_datum(VARDATA(owners) + at, Min(len - at, EPS_INLINE_BYTES)),
+			Int16GetDatum((int16) (i + 1)), Int16GetDatum((int16) pieces)};
+
+		run(INSERT_CHARGE, values, NULL, SPI_OK_INSERT);
+		pfree(DatumGetPointer(values[3]));
+	}
+}
+
 static void
 store_release(const EpsBook *book, const EpsMessage *message, uint64 at, char *const text[EPS_NTEXTS])
 {
@@ -311,13 +335,8 @@ store_release(const EpsBook *book, const EpsMessage *message, uint64 at, char *c
 		return;
 	group_charges(&g, book, message, eps_budget_ring_charges(message, at));
 	for (int i = 0; i < g.ngroups; i++)
-	{
-		Datum		values[4] = {Int64GetDatum(message->seq),
-			Int16GetDatum((int16) (g.groups[i].pair >> 16)), Int16GetDatum((int16) (g.groups[i].pair & 0xFFFF)),
-			PointerGetDatum(eps_budget_bitmap_build(g.groups[i].accounts, g.groups[i].n, message->naccounts))};
-
-		run(INSERT_CHARGE, values, NULL, SPI_OK_INSERT);
-	}
+		store_charge(message->seq, g.groups[i].pair,
+					 eps_budget_bitmap_build(g.groups[i].accounts, g.groups[i].n, message->naccounts));
 }
 
 /* --- an owner's limit or consent -------------------------------------------------------- */

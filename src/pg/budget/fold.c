@@ -65,9 +65,34 @@ eps_budget_read_chunks(int32 dataset_id, uint32 capacity,
 
 /* --- charges -------------------------------------------------------------------- */
 
+/* Takes the next row of a charge, in order; what does not follow is malformed. */
+EpsPieceState
+eps_budget_piece(EpsPieces *p, int64 seq, int piece, int pieces, const bytea *owners)
+{
+	Size		len = VARSIZE_ANY_EXHDR(owners);
+
+	if (piece != (p->next == 0 ? 1 : p->next) || pieces < piece ||
+		(p->next != 0 && (seq != p->seq || pieces != p->pieces)))
+		return EPS_PIECE_BAD;
+	if (piece == 1)
+		p->len = 0;
+	if (p->len + len > p->size)
+	{
+		p->size = Max(2 * p->size, p->len + len);
+		p->bytes = p->bytes == NULL ? MemoryContextAllocHuge(p->context, p->size) : repalloc_huge(p->bytes, p->size);
+	}
+	memcpy(p->bytes + p->len, VARDATA_ANY(owners), len);
+	p->len += len;
+	p->seq = seq;
+	p->pieces = pieces;
+	p->next = piece == pieces ? 0 : piece + 1;
+	return p->next == 0 ? EPS_PIECE_WHOLE : EPS_PIECE_MORE;
+}
+
 typedef struct Folding
 {
 	EpsFold    *result;
+	EpsPieces	pieces;
 	EpsAccount *accounts;
 	uint32		naccounts;
 	bool		pure;
@@ -125,13 +150,19 @@ static bool
 fold_charge(void *context, HeapTuple row, TupleDesc desc)
 {
 	Folding    *f = context;
-	bytea	   *owners = DatumGetByteaPP(eps_budget_column(row, desc, 4));
+	EpsPieceState state;
 
 	f->seq = DatumGetInt64(eps_budget_column(row, desc, 1));
 	fold_merges(f, f->seq);
-	return level_units(&f->rho, DatumGetInt16(eps_budget_column(row, desc, 2)))
-		&& level_units(&f->delta, DatumGetInt16(eps_budget_column(row, desc, 3)))
-		&& eps_budget_bitmap_read(owners, f->naccounts, fold_range, f);
+	if (!level_units(&f->rho, DatumGetInt16(eps_budget_column(row, desc, 2)))
+		|| !level_units(&f->delta, DatumGetInt16(eps_budget_column(row, desc, 3))))
+		return false;
+	state = eps_budget_piece(&f->pieces, f->seq, DatumGetInt16(eps_budget_column(row, desc, 5)),
+							 DatumGetInt16(eps_budget_column(row, desc, 6)),
+							 DatumGetByteaPP(eps_budget_column(row, desc, 4)));
+	if (state == EPS_PIECE_WHOLE)
+		return eps_budget_bitmap_read(f->pieces.bytes, f->pieces.len, f->naccounts, fold_range, f);
+	return state == EPS_PIECE_MORE;
 }
 
 /* What the owners of a chunk began with. */
@@ -181,7 +212,8 @@ read_merge(void *context, HeapTuple row, TupleDesc desc)
 bool
 eps_budget_fold(EpsFold *fold, int32 dataset_id, bool pure, EpsAccount *accounts, uint32 naccounts)
 {
-	Folding		f = {.result = fold,.accounts = accounts,.naccounts = naccounts,.pure = pure,.merge_room = 64};
+	Folding		f = {.result = fold,.accounts = accounts,.naccounts = naccounts,.pure = pure,.merge_room = 64,
+	.pieces.context = CurrentMemoryContext};
 	Datum		values[1] = {Int32GetDatum(dataset_id)};
 	bool		good;
 
@@ -193,10 +225,12 @@ eps_budget_fold(EpsFold *fold, int32 dataset_id, bool pure, EpsAccount *accounts
 		&& eps_budget_each_row("SELECT after_seq, from_account, to_account, units, delta_units FROM dp_book.merge "
 							   "WHERE dataset_id OPERATOR(pg_catalog.=) $1 ORDER BY merge_no",
 							   1, int4_arg, values, read_merge, &f)
-		&& eps_budget_each_row("SELECT c.seq, c.level, c.delta_level, c.owners "
+		&& eps_budget_each_row("SELECT c.seq, c.level, c.delta_level, c.owners, c.piece, c.pieces "
 							   "FROM dp_book.entry e JOIN dp_book.charge c ON c.seq OPERATOR(pg_catalog.=) e.seq "
-							   "WHERE e.dataset_id OPERATOR(pg_catalog.=) $1 ORDER BY c.seq",
-							   1, int4_arg, values, fold_charge, &f);
+							   "WHERE e.dataset_id OPERATOR(pg_catalog.=) $1 "
+							   "ORDER BY c.seq, c.level, c.delta_level, c.piece",
+							   1, int4_arg, values, fold_charge, &f)
+		&& f.pieces.next == 0;
 	fold_merges(&f, PG_INT64_MAX);
 	fold->bad_seq = f.seq;
 	return good;

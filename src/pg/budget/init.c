@@ -41,7 +41,7 @@ define_settings(void)
 {
 	DefineCustomIntVariable("dp.max_owners",
 							"Accounts of data owners that the server has room for, over all data sets.",
-							"The book stands in shared memory of this size, about 90 bytes an account; untouched memory is not used.",
+							"The book stands in shared memory of this size, about 115 bytes an account; untouched memory is not used.",
 							&eps_budget_max_owners, 2097152, 1024, 1 << 30,
 							PGC_POSTMASTER, 0, NULL, NULL, NULL);
 	DefineCustomIntVariable("dp.writer_idle",

@@ -19,32 +19,35 @@
 
 #include "storage/lwlock.h"
 
-StaticAssertDecl(sizeof(EpsKnownAccount) == 12, "packed: most of the cost is memory read");
+StaticAssertDecl(sizeof(EpsKnownLine) == 64, "a cache line: most of the cost is memory read");
 
 void
 eps_budget_known(EpsKnown *out, const EpsBook *book)
 {
-	out->slots = book->known;
-	out->n = eps_budget_known_slots(book->capacity);
+	out->lines = book->known;
+	out->n = eps_budget_known_lines(book->capacity);
 }
 
 static void
 add_one(const EpsKnown *known, uint64 hash, uint32 account)
 {
-	EpsKnownAccount *slot = known->slots + eps_budget_known_at(known, hash);
+	EpsKnownLine *line = known->lines + eps_budget_known_at(known, hash);
 
-	for (int i = 0; i < EPS_KNOWN_STEPS; i++, slot++)
+	for (int i = 0; i < EPS_KNOWN_STEPS * EPS_KNOWN_WAYS; i++)
 	{
-		if (slot->next_account == 0)
+		int			way = i % EPS_KNOWN_WAYS;
+
+		if (line->next_account[way] == 0)
 		{
-			slot->hash[0] = (uint32) hash;
-			slot->hash[1] = (uint32) (hash >> 32);
+			line->hash[way] = hash;
 			pg_write_barrier();
-			slot->next_account = account + 1;
+			line->next_account[way] = account + 1;
 			return;
 		}
-		if (slot->hash[0] == (uint32) hash && slot->hash[1] == (uint32) (hash >> 32))
+		if (line->hash[way] == hash)
 			return;
+		if (way == EPS_KNOWN_WAYS - 1)
+			line++;
 	}
 }
 

@@ -14,11 +14,60 @@
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "funcapi.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
 
 #include "pg/budget/budget_internal.h"
 
 extern PGDLLEXPORT Datum eps_budget_sql_count_keys(PG_FUNCTION_ARGS);
+extern PGDLLEXPORT Datum eps_budget_sql_exists_for_caller(PG_FUNCTION_ARGS);
+
+/*
+ * To read a table is to run code of its owner's: the planner evaluates constants in
+ * its index expressions.  So stewards' tables are read with the rights of the role
+ * outside all SECURITY DEFINER functions.  An error ends it with the transaction.
+ */
+typedef struct Rights
+{
+	Oid			user;
+	int			context;
+} Rights;
+
+static Rights
+take_callers_rights(void)
+{
+	Rights		own;
+
+	GetUserIdAndSecContext(&own.user, &own.context);
+	SetUserIdAndSecContext(GetOuterUserId(), own.context | SECURITY_LOCAL_USERID_CHANGE);
+	return own;
+}
+
+static void
+take_back_rights(const Rights *own)
+{
+	SetUserIdAndSecContext(own->user, own->context);
+}
+
+/* (query, old keys, new keys) */
+PG_FUNCTION_INFO_V1(eps_budget_sql_exists_for_caller);
+Datum
+eps_budget_sql_exists_for_caller(PG_FUNCTION_ARGS)
+{
+	Oid			types[2] = {TEXTARRAYOID, TEXTARRAYOID};
+	Datum		values[2] = {PG_GETARG_DATUM(1), PG_GETARG_DATUM(2)};
+	Rights		own;
+	bool		found;
+
+	eps_budget_spi_begin(false);
+	own = take_callers_rights();
+	EPS_ENSURE(SPI_execute_with_args(text_to_cstring(PG_GETARG_TEXT_PP(0)), 2, types, values, NULL, false, 1) == SPI_OK_SELECT,
+			   "a query of keys failed");
+	take_back_rights(&own);
+	found = SPI_processed > 0;
+	eps_budget_spi_end(false);
+	PG_RETURN_BOOL(found);
+}
 
 typedef struct KeyCount
 {
@@ -57,13 +106,16 @@ eps_budget_sql_count_keys(PG_FUNCTION_ARGS)
 	Datum		values[3];
 	bool		nulls[3] = {false};
 	TupleDesc	desc;
+	Rights		own;
 
 	EPS_ENSURE(get_call_result_type(fcinfo, NULL, &desc) == TYPEFUNC_COMPOSITE, "result is no row");
 	c.book = eps_budget_open(dataset->id);
 	c.present = palloc0(c.book->capacity / 8 + 1);
 	naccounts = pg_atomic_read_u32(&c.book->region->naccounts);
 	eps_budget_spi_begin(false);
+	own = take_callers_rights();
 	eps_budget_each_row(text_to_cstring(PG_GETARG_TEXT_PP(1)), 0, NULL, NULL, count_key, &c);
+	take_back_rights(&own);
 	eps_budget_spi_end(false);
 	for (uint32 i = 0; i < naccounts; i++)
 	{

@@ -15,7 +15,7 @@
 
 #include "pg/budget/budget_internal.h"
 
-#define FETCH_ROWS 16			/* a row may hold a megabyte */
+#define FETCH_ROWS 64			/* a row may hold some kilobytes */
 
 static const char *const ledger_tables[] = {
 	"secret", "account_chunk", "entry", "charge", "owner_limit", "consent", "answer", "merge", "renumbering"

@@ -5,6 +5,8 @@
  */
 #include "postgres.h"
 
+#include <math.h>
+
 #include "pg/budget/budget_internal.h"
 
 /* Quota lock held. NULL if the role has none and none may be made. */
@@ -52,38 +54,85 @@ eps_budget_quota_repeats(EpsRegion *region, Oid role, uint64 n)
 		q->repeats = eps_base_add_sat_u64(q->repeats, n);
 }
 
-/* What the claims before this one would add to the same quota. */
 static uint64
-claimed_before(const EpsQuotaClaim *claims, int i)
+least_of(const EpsQuotaClaim *claim)
 {
-	uint64		sum = 0;
-
-	for (int j = 0; j < i; j++)
-		if (claims[j].dataset_id == claims[i].dataset_id && claims[j].role == claims[i].role)
-			sum = eps_base_add_sat_u64(sum, claims[j].units);
-	return sum;
+	return claim->least_units > 0 ? Min(claim->least_units, claim->units) : claim->units;
 }
 
-/* Quota lock held. */
 static bool
-claim_fits(EpsRegion *region, const EpsQuotaClaim *claims, int i)
+is_same_quota(const EpsQuotaClaim *a, const EpsQuotaClaim *b)
+{
+	return a->dataset_id == b->dataset_id && a->role == b->role;
+}
+
+typedef enum ClaimState
+{
+	CLAIM_FITS,
+	CLAIM_ABOVE_QUOTA,
+	CLAIM_ABOVE_DELTA
+} ClaimState;
+
+/*
+ * Quota lock held.  delta has a quota as rho has: a price of next to nothing could
+ * else use up everybody's.
+ */
+static ClaimState
+claim_state(EpsRegion *region, const EpsQuotaClaim *claims, int i, uint64 *delta_left)
 {
 	EpsQuota   *q = find_quota(region, claims[i].role, true);
+	const EpsQuotaClaim *claim = &claims[i];
 	uint64		used;
+	uint64		delta_used;
 
 	if (q == NULL)
-		return false;
-	if (claims[i].quota_units == PG_UINT64_MAX)
-		return true;
-	used = eps_base_add_sat_u64(q->units, claimed_before(claims, i));
-	return used <= claims[i].quota_units && claims[i].units <= claims[i].quota_units - used;
+		return CLAIM_ABOVE_QUOTA;
+	if (claim->quota_units == PG_UINT64_MAX)
+		return CLAIM_FITS;
+	used = q->units;
+	delta_used = q->delta_units;
+	/* what the claims before this one would add to the same quota */
+	for (int j = 0; j < i; j++)
+	{
+		if (!is_same_quota(&claims[j], claim))
+			continue;
+		used = eps_base_add_sat_u64(used, least_of(&claims[j]));
+		delta_used = eps_base_add_sat_u64(delta_used, claims[j].delta_units);
+	}
+	if (used > claim->quota_units || least_of(claim) > claim->quota_units - used)
+		return CLAIM_ABOVE_QUOTA;
+	*delta_left = claim->quota_delta_units - Min(claim->quota_delta_units, delta_used);
+	if (claim->delta_units > *delta_left)
+		return CLAIM_ABOVE_DELTA;
+	return CLAIM_FITS;
+}
+
+/* Quota lock held; all claims fit.  The claims before this one are booked. */
+static void
+settle_claim(EpsRegion *region, EpsQuotaClaim *claims, int n, int i)
+{
+	uint64		used = find_quota(region, claims[i].role, true)->units;
+
+	if (claims[i].least_units == 0 || claims[i].quota_units == PG_UINT64_MAX)
+		return;
+	for (int j = i + 1; j < n; j++)
+		if (is_same_quota(&claims[j], &claims[i]))
+			used = eps_base_add_sat_u64(used, least_of(&claims[j]));
+	claims[i].units = Min(claims[i].units, claims[i].quota_units - used);
 }
 
 static void
-raise_quota(const EpsQuotaClaim *claim)
+raise_quota(const EpsQuotaClaim *claim, ClaimState state, uint64 delta_left)
 {
 	const EpsDataset *dataset = eps_policy_dataset(claim->dataset_id);
 
+	if (state == CLAIM_ABOVE_DELTA)
+		ereport(ERROR,
+				(errcode(EPS_ERRCODE_QUOTA),
+				 errmsg("quota on data set \"%s\" is used up", dataset ? dataset->name : "?"),
+				 errdetail("Choosing groups needs a delta of %.3g; %.3g is left of this role's part.",
+						   ldexp((double) claim->delta_units, -EPS_UNIT_BITS), ldexp((double) delta_left, -EPS_UNIT_BITS)),
+				 errhint("A lower dp.delta may fit; groups of a public domain need none. A steward can raise the quota.")));
 	ereport(ERROR,
 			(errcode(EPS_ERRCODE_QUOTA),
 			 errmsg("quota on data set \"%s\" is used up", dataset ? dataset->name : "?"),
@@ -92,9 +141,11 @@ raise_quota(const EpsQuotaClaim *claim)
 }
 
 void
-eps_budget_take_quota(const EpsQuotaClaim *claims, int n)
+eps_budget_take_quota(EpsQuotaClaim *claims, int n)
 {
 	EpsBook   **book = palloc(sizeof(EpsBook *) * (Size) Max(n, 1));
+	ClaimState	state = CLAIM_FITS;
+	uint64		delta_left = 0;
 	int			bad = -1;
 
 	for (int i = 0; i < n; i++)
@@ -102,15 +153,22 @@ eps_budget_take_quota(const EpsQuotaClaim *claims, int n)
 
 	LWLockAcquire(EPS_QUOTA_LOCK, LW_EXCLUSIVE);
 	for (int i = 0; i < n && bad < 0; i++)
-		if (book[i]->region->generation != book[i]->generation || !claim_fits(book[i]->region, claims, i))
+	{
+		state = book[i]->region->generation != book[i]->generation ? CLAIM_ABOVE_QUOTA :
+			claim_state(book[i]->region, claims, i, &delta_left);
+		if (state != CLAIM_FITS)
 			bad = i;
+	}
 	for (int i = 0; i < n && bad < 0; i++)
+	{
+		settle_claim(book[i]->region, claims, n, i);
 		eps_budget_quota_add(book[i]->region, claims[i].role, claims[i].units, claims[i].delta_units,
 							 claims[i].side);
+	}
 	LWLockRelease(EPS_QUOTA_LOCK);
 	pfree(book);
 	if (bad >= 0)
-		raise_quota(&claims[bad]);
+		raise_quota(&claims[bad], state, delta_left);
 }
 
 uint64

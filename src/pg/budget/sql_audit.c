@@ -48,6 +48,7 @@ units_to_epsilon(uint64 units, bool pure, double conversion_delta)
 typedef struct Statement
 {
 	ReturnSetInfo *rsinfo;
+	EpsPieces	pieces;
 	uint32		account;
 	uint32		naccounts;
 	bool		pure;
@@ -98,7 +99,7 @@ read_charge(void *context, HeapTuple row, TupleDesc desc)
 	int64		delta_units = DatumGetInt64(eps_budget_column(row, desc, 3));
 	bool		isnull;
 	Datum		owners = SPI_getbinval(row, desc, 4, &isnull);
-	bytea	   *bitmap;
+	EpsPieceState state;
 
 	if (units < 0 || delta_units < 0)
 		return false;
@@ -107,9 +108,13 @@ read_charge(void *context, HeapTuple row, TupleDesc desc)
 		put_charge(s, row, desc, (uint64) units, (uint64) delta_units);
 		return true;
 	}
-	bitmap = DatumGetByteaPP(owners);
+	state = eps_budget_piece(&s->pieces, DatumGetInt64(eps_budget_column(row, desc, 8)),
+							 DatumGetInt16(eps_budget_column(row, desc, 9)),
+							 DatumGetInt16(eps_budget_column(row, desc, 10)), DatumGetByteaPP(owners));
+	if (state != EPS_PIECE_WHOLE)
+		return state == EPS_PIECE_MORE;
 	s->found = false;
-	if (!eps_budget_bitmap_read(bitmap, s->naccounts, find_member, s))
+	if (!eps_budget_bitmap_read(s->pieces.bytes, s->pieces.len, s->naccounts, find_member, s))
 		return false;
 	if (s->found)
 		put_charge(s, row, desc, eps_accountant_ladder_units((unsigned) units),
@@ -125,19 +130,19 @@ write_statement(Statement *s, int32 dataset_id)
 	bool		good;
 
 	eps_budget_spi_begin(false);
-	good = eps_budget_each_row("SELECT c.seq AS place, c.level::int8, c.delta_level::int8, c.owners, e.at, e.analyst, e.purpose, c.seq "
+	good = eps_budget_each_row("SELECT c.seq AS place, c.level::int8, c.delta_level::int8, c.owners, e.at, e.analyst, e.purpose, c.seq, c.piece, c.pieces "
 							   "FROM dp_book.entry e JOIN dp_book.charge c ON c.seq OPERATOR(pg_catalog.=) e.seq "
 							   "WHERE e.dataset_id OPERATOR(pg_catalog.=) $1 "
-							   "UNION ALL SELECT after_seq, units, delta_units, NULL, at, NULL, NULL, NULL FROM dp_book.merge "
+							   "UNION ALL SELECT after_seq, units, delta_units, NULL, at, NULL, NULL, NULL, NULL, NULL FROM dp_book.merge "
 							   "WHERE dataset_id OPERATOR(pg_catalog.=) $1 AND to_account OPERATOR(pg_catalog.=) $2 "
-							   "UNION ALL SELECT 0, start_units, start_delta_units, NULL, NULL, NULL, NULL, NULL FROM dp_book.account_chunk "
+							   "UNION ALL SELECT 0, start_units, start_delta_units, NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM dp_book.account_chunk "
 							   "WHERE dataset_id OPERATOR(pg_catalog.=) $1 AND first_account OPERATOR(pg_catalog.<=) $2 "
 							   "AND $2 OPERATOR(pg_catalog.<) (first_account OPERATOR(pg_catalog.+) length(keys) / 16) "
 							   "AND (start_units OPERATOR(pg_catalog.>) 0 OR start_delta_units OPERATOR(pg_catalog.>) 0) "
-							   "ORDER BY place, seq NULLS LAST, 2, 3",
+							   "ORDER BY place, seq NULLS LAST, 2, 3, piece",
 							   2, types, values, read_charge, s);
 	eps_budget_spi_end(false);
-	if (!good)
+	if (!good || s->pieces.next != 0)
 		ereport(ERROR,
 				(errcode(EPS_ERRCODE_BOOK),
 				 errmsg("the ledger holds a malformed charge"),
@@ -160,7 +165,7 @@ PG_FUNCTION_INFO_V1(eps_budget_sql_statement);
 Datum
 eps_budget_sql_statement(PG_FUNCTION_ARGS)
 {
-	Statement	s = {.rsinfo = (ReturnSetInfo *) fcinfo->resultinfo};
+	Statement	s = {.rsinfo = (ReturnSetInfo *) fcinfo->resultinfo,.pieces.context = CurrentMemoryContext};
 	const EpsDataset *dataset;
 	EpsOwnerKey key;
 	EpsBook    *book;

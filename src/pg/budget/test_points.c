@@ -192,7 +192,7 @@ eps_budget_sql_test_bitmap(PG_FUNCTION_ARGS)
 	bytea	   *bytes = PG_GETARG_BYTEA_PP(0);
 	int64		members = 0;
 
-	if (!eps_budget_bitmap_read(bytes, (uint32) PG_GETARG_INT64(1), sum_range, &members))
+	if (!eps_budget_bitmap_read((const uint8 *) VARDATA_ANY(bytes), VARSIZE_ANY_EXHDR(bytes), (uint32) PG_GETARG_INT64(1), sum_range, &members))
 		members = -1;
 	PG_RETURN_INT64(members);
 }

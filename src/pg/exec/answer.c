@@ -21,6 +21,8 @@ eps_exec_mechanism_text(const EpsReleasePlan *plan, const EpsReleasePrice *price
 	StringInfoData buf;
 
 	initStringInfo(&buf);
+	if (price->accuracy != NULL)
+		appendStringInfo(&buf, "%s: ", price->accuracy);
 	for (int j = 0; j < price->ncoords; j++)
 		appendStringInfo(&buf, "%s%s", j > 0 ? "; " : "",
 						 eps_release_mechanism_text(plan, price, j));
@@ -38,7 +40,7 @@ admit(EpsRun *run)
 	EpsAdmission admission = {
 		.role = run->price->grant->role,
 		.purpose = run->price->purpose,
-		.worst_level = (uint16) run->price->worst_level,
+		.worst_level = (uint16) run->price->booked_level,
 		.worst_delta_level = (uint16) run->price->worst_delta_level,
 		.purpose_name = node->purpose,
 		.statement = node->css.ss.ps.state->es_sourceText,
@@ -79,37 +81,6 @@ add_entry(EpsRun *run, const char *entry, bool wide)
 	}
 }
 
-/* Where add_up_single() stands. */
-typedef struct Singles
-{
-	EpsRun	   *run;
-	const uint8 *admitted;
-	uint64		next;			/* candidate */
-} Singles;
-
-static inline bool
-takes_part(const uint8 *admitted, uint64 i)
-{
-	return (admitted[i / 8] >> (i % 8)) & 1;
-}
-
-static void
-add_up_single(void *context, const char *record)
-{
-	Singles    *s = context;
-	int			ncoords = s->run->price->ncoords;
-	const int64 *grid;
-	EpsI128    *totals;
-	uint32		gid;
-
-	if (!takes_part(s->admitted, s->next++))
-		return;
-	grid = eps_exec_single_entry(s->run->singles, record, &gid);
-	totals = s->run->totals + (Size) gid * ncoords;
-	for (int j = 0; j < ncoords; j++)
-		totals[j] += grid[j];
-}
-
 static void
 add_up_entries(EpsRun *run, const uint8 *admitted)
 {
@@ -124,7 +95,7 @@ add_up_entries(EpsRun *run, const uint8 *admitted)
 		{
 			const char *entry = eps_exec_entries_next(run->entries);
 
-			if (!takes_part(admitted, i))
+			if (!eps_exec_takes_part(admitted, i))
 				continue;
 			if (wide)
 				add_entry(run, entry, true);
@@ -141,7 +112,6 @@ static void
 add_up(EpsRun *run, const uint8 *admitted)
 {
 	Size		n = (Size) run->groups->ngroups * Max(run->price->ncoords, 1);
-	Singles		singles = {.run = run,.admitted = admitted};
 
 	run->totals = MemoryContextAllocExtended(run->context, sizeof(EpsI128) * n,
 											 MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
@@ -150,9 +120,7 @@ add_up(EpsRun *run, const uint8 *admitted)
 		add_up_entries(run, admitted);
 		return;
 	}
-	for (uint32 p = 0; p < run->records->n; p++)
-		eps_exec_partition_scan(run->records, p, add_up_single, &singles);
-	EPS_ENSURE(singles.next == run->candidates.n, "records and candidates differ in number");
+	eps_exec_add_up_singles(run, admitted);
 	eps_exec_partitions_free(run->records);
 	run->records = NULL;
 }
@@ -259,20 +227,26 @@ end_session(void)
 			 errdetail("The session ends, so that failures cannot be told apart.")));
 }
 
+/* Reads and bounds the rows; nothing is charged yet. */
+static void
+read_rows(EpsRun *run, const uint8 *admitted)
+{
+	eps_exec_collect(run);
+	eps_exec_bound(run);
+}
+
 /*
- * Reads and bounds the rows.  Whether memory, disk or an expression fails there
- * depends on the rows, and nothing is charged yet: all such failures look alike
- * and end the session (rule 35).
+ * Whether memory, disk or an expression fails in such a step depends on the rows: all
+ * failures look alike and end the session (rule 35).
  */
 static void
-read_rows(EpsRun *run)
+fail_alike(void (*step) (EpsRun *, const uint8 *), EpsRun *run, const uint8 *admitted)
 {
 	MemoryContext context = CurrentMemoryContext;
 
 	PG_TRY();
 	{
-		eps_exec_collect(run);
-		eps_exec_bound(run);
+		step(run, admitted);
 	}
 	PG_CATCH();
 	{
@@ -342,6 +316,8 @@ eps_exec_abandon(EpsScanState *node)
 		eps_exec_entries_free(run->entries);
 	if (run->records != NULL)
 		eps_exec_partitions_free(run->records);
+	if (run->distinct != NULL)
+		eps_exec_distinct_close(run->distinct);
 	end_run(run);
 }
 
@@ -378,7 +354,7 @@ eps_exec_answer(EpsScanState *node)
 	/* An error ends the hold by itself */
 	hold_interrupts(node);
 	EPS_TEST(eps_exec_test_point("read"));
-	read_rows(run);
+	fail_alike(read_rows, run, NULL);
 	MemoryContextSwitchTo(run->context);
 	node->run = run;
 	eps_exec_pad_end_input(node);
@@ -388,6 +364,8 @@ eps_exec_answer(EpsScanState *node)
 	/* step 4 goes on while the writer writes; nothing is drawn before it has */
 	add_up(run, admitted);
 	node->asked.seq = eps_budget_await(node->book);
+	if (run->distinct != NULL)
+		fail_alike(eps_exec_distinct_unite, run, admitted);
 	EPS_TEST(eps_exec_test_trace(run, admitted));
 	EPS_TEST(eps_exec_test_point("noise"));
 	resume_interrupts(node);

@@ -240,9 +240,8 @@ keep_new(Kept *k, const char *record, Size size)
 
 /* Algorithm R: each of the rows seen so far is kept with probability R / seen. */
 static void
-visit_reservoir(void *context, const char *record)
+offer(Reservoir *r, const char *record)
 {
-	Reservoir  *r = context;
 	EpsRun	   *run = r->local->run;
 	Size		size = run->shape.size;
 	uint32		owner = local_owner(r->local, eps_exec_record_key(record, run->shape.key_bytes), run->shape.key_bytes);
@@ -267,6 +266,15 @@ visit_reservoir(void *context, const char *record)
 	eps_common_check(eps_noise_uniform(&at, k->seen, &run->entropy), "owner's coins");
 	if (at < r->most)
 		memcpy(k->records + size * at, record, size);
+}
+
+static void
+visit_reservoir(void *context, const char *record, const char *end)
+{
+	Reservoir  *r = context;
+
+	for (; record < end; record += r->local->run->shape.size)
+		offer(r, record);
 }
 
 static void
@@ -301,13 +309,17 @@ bound_reservoir(LocalOwners *local, EpsPartitions *set, uint32 part)
 static void bound_partitions(LocalOwners *local, EpsPartitions *set, uint64 rows);
 
 static void
-visit_split(void *context, const char *record)
+visit_split(void *context, const char *record, const char *end)
 {
 	EpsPartitions *set = context;
-	EpsKey		key = eps_exec_record_key(record, set->shape.key_bytes);
 
-	memcpy(eps_exec_partitions_stage(set), record, set->shape.size);
-	eps_exec_partitions_put(set, eps_exec_key_hash(key, set->shape.key_bytes));
+	for (; record < end; record += set->shape.size)
+	{
+		EpsKey		key = eps_exec_record_key(record, set->shape.key_bytes);
+
+		memcpy(eps_exec_partitions_stage(set), record, set->shape.size);
+		eps_exec_partitions_put(set, eps_exec_key_hash(key, set->shape.key_bytes));
+	}
 }
 
 static void
@@ -362,113 +374,6 @@ bound_partitions(LocalOwners *local, EpsPartitions *set, uint64 rows)
 	}
 }
 
-/* --- one row an owner --------------------------------------------------------------------------- */
-
-/*
- * Whether the owners of a release with one row an owner are distinct: by account
- * where they are enrolled, else by the first half of their key.  The unique
- * index says so; a charge must not depend on an index being right (rule 33).
- */
-typedef struct Distinct
-{
-	EpsRun	   *run;
-	EpsBounder *bounder;
-	uint8	   *accounts;		/* a bit an account */
-	uint64	   *keys;			/* open addressing; 0 = free */
-	uint64		nslots;
-	uint64		nkeys;
-	bool		broken;
-} Distinct;
-
-static uint64 *
-key_slot(const Distinct *d, uint64 key)
-{
-	for (uint64 at = key;; at++)
-	{
-		uint64	   *slot = &d->keys[at & (d->nslots - 1)];
-
-		if (*slot == 0 || *slot == key)
-			return slot;
-	}
-}
-
-static void
-double_keys(Distinct *d)
-{
-	uint64	   *old = d->keys;
-	uint64		nold = d->nslots;
-
-	d->nslots *= 2;
-	d->keys = MemoryContextAllocExtended(d->run->context, sizeof(uint64) * d->nslots,
-										 MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
-	for (uint64 i = 0; i < nold; i++)
-		if (old[i] != 0)
-			*key_slot(d, old[i]) = old[i];
-	pfree(old);
-}
-
-/* A key of 0 counts as met before: that costs time, not soundness. */
-static bool
-is_new_key(Distinct *d, uint64 key)
-{
-	uint64	   *slot = key_slot(d, key);
-
-	if (key == 0 || *slot == key)
-		return false;
-	*slot = key;
-	if (++d->nkeys > d->nslots / 2)
-		double_keys(d);
-	return true;
-}
-
-static bool
-is_new_account(Distinct *d, uint32 account)
-{
-	uint8		bit = (uint8) (1 << (account % 8));
-	bool		is_new = (d->accounts[account / 8] & bit) == 0;
-
-	d->accounts[account / 8] |= bit;
-	return is_new;
-}
-
-static void
-check_distinct(Distinct *d)
-{
-	const EpsCandidates *c = &d->run->candidates;
-
-	for (uint64 i = 0; i < c->n && !d->broken; i++)
-	{
-		if (c->one[i].account == EPS_ACCOUNT_NONE)
-			d->broken = !is_new_key(d, c->key[i].lo);
-		else
-			d->broken = !is_new_account(d, c->one[i].account);
-	}
-}
-
-static void
-visit_single(void *context, const char *record)
-{
-	Distinct   *d = context;
-
-	eps_exec_bound_single(d->bounder, record);
-}
-
-static bool
-bound_singles(EpsRun *run, EpsBounder *bounder)
-{
-	Distinct	d = {.run = run,.bounder = bounder,.nslots = FIRST_ROOM};
-
-	d.accounts = MemoryContextAllocZero(run->context, eps_budget_capacity(run->node->book) / 8 + 1);
-	d.keys = MemoryContextAllocZero(run->context, sizeof(uint64) * d.nslots);
-	for (uint32 p = 0; p < run->records->n; p++)
-		eps_exec_partition_scan(run->records, p, visit_single, &d);
-	eps_exec_bounder_finish(bounder);
-	check_distinct(&d);
-	pfree(d.accounts);
-	pfree(d.keys);
-	return !d.broken;
-}
-
 /* --- the step ------------------------------------------------------------------------------------- */
 
 static bool
@@ -498,21 +403,22 @@ eps_exec_bound(EpsRun *run)
 {
 	MemoryContext old = MemoryContextSwitchTo(run->context);
 	uint64		most = 2 * (uint64) eps_budget_capacity(run->node->book);
-	bool		single = run->plan->owner_unique && run->price->rows_per_owner == 1 && nrecords(run) <= most;
+	bool		single = run->plan->owner_unique && run->price->rows_per_owner == 1 &&
+		run->distinct == NULL && nrecords(run) <= most;
 	uint64		owners = single ? nrecords(run) : nrecords(run) / GUESSED_ROWS_PER_OWNER;
-	EpsBounder *bounder = eps_exec_bounder_create(run);
+	EpsLookup  *lookup = eps_exec_lookup_create(run);
 
-	/* at most so many, however many rows there are: see is_beyond_capacity() */
+	/* at most so many, however many rows there are: see eps_exec_is_beyond_capacity() */
 	eps_exec_candidates_create(run, Min(owners, most));
-	if (single && bound_singles(run, bounder))
-		run->singles = bounder;
-	else
+	if (!single || !eps_exec_bound_singles(run, lookup))
 	{
 		run->candidates.n = 0;
-		bounder = eps_exec_bounder_create(run);
+		lookup = eps_exec_lookup_create(run);
 		run->entries = eps_exec_entries_create(run->context, run->arena, run->price->ncoords, needs_wide_entries(run));
-		bound_partitions(make_local_owners(run, bounder), run->records, 0);
-		eps_exec_bounder_finish(bounder);
+		if (run->distinct != NULL)
+			eps_exec_distinct_open(run->distinct, run->arena->limit / 2);
+		bound_partitions(make_local_owners(run, eps_exec_bounder_create(run, lookup)), run->records, 0);
+		eps_exec_lookup_finish(lookup);
 		eps_exec_partitions_free(run->records);
 		run->records = NULL;
 	}

@@ -63,8 +63,9 @@ decide_shape(EpsRun *run)
 	for (int i = 0; i < plan->ncolumns; i++)
 		shape->wide_value = shape->wide_value || !fits_narrow(&plan->columns[i]);
 	shape->ncolumns = plan->ncolumns;
-	shape->size = shape->key_bytes + sizeof(uint32) +
+	shape->image_at = shape->key_bytes + sizeof(uint32) +
 		(Size) plan->ncolumns * (shape->wide_value ? sizeof(int64) : sizeof(int32));
+	shape->size = shape->image_at + eps_exec_distinct_bytes(run->distinct);
 }
 
 /*
@@ -91,13 +92,18 @@ static void
 make_store(EpsRun *run)
 {
 	Size		limit = Max(get_hash_memory_limit(), LEAST_LIMIT);
-	unsigned	bits = partition_bits(run, limit);
-	Size		chunk = bits == 0 ? SMALL_CHUNK : LARGE_CHUNK;
 	Size		entry = sizeof(uint32) + sizeof(int64) * (Size) run->price->ncoords;
+	unsigned	bits;
+	Size		chunk;
 
+	run->distinct = eps_exec_distinct_create(run);
+	if (run->distinct != NULL)
+		limit -= limit / 3;		/* for offers */
 	decide_shape(run);
+	bits = partition_bits(run, limit);
+	chunk = bits == 0 ? SMALL_CHUNK : LARGE_CHUNK;
 	chunk = Max(chunk, Max(run->shape.size, entry) * 4);
-	run->arena = eps_exec_arena_create(run->collect, chunk, limit);
+	run->arena = eps_exec_arena_create(run->collect, chunk, limit, bits > 0);
 	run->records = eps_exec_partitions_create(run->collect, run->arena, &run->shape, 0, bits);
 }
 
@@ -199,6 +205,8 @@ collect_row(Collector *c, const Datum *values, const bool *isnull)
 	record += run->shape.key_bytes;
 	memcpy(record, &gid, sizeof(gid));
 	write_values(c, record + sizeof(gid), values, isnull);
+	if (unlikely(run->distinct != NULL))
+		eps_exec_distinct_write(run->distinct, record - run->shape.key_bytes + run->shape.image_at, values, isnull);
 	eps_exec_partitions_put(set, set->bits > 0 ? eps_exec_key_hash(key, run->shape.key_bytes) : 0);
 }
 
@@ -258,7 +266,7 @@ collect_rows(Collector *c)
 
 		if (TupIsNull(slot))
 			return;
-		slot_getallattrs(slot);
+		slot_getsomeattrs(slot, run->node->last_at + 1);
 		MemoryContextSwitchTo(row_context);
 		collect_row(c, slot->tts_values, slot->tts_isnull);
 		MemoryContextSwitchTo(query);

@@ -49,12 +49,17 @@ typedef struct EpsForecast
 {
 	bool		repeat;
 	TimestampTz at;				/* when it was given first */
+	const EpsReleasePlan *pilot;	/* what comes first (rule 8); NULL: nothing */
+	bool		pilot_repeat;
+	TimestampTz pilot_at;
 } EpsForecast;
 
 /* One for each of the n releases of a statement without parameters, in plan
  * order, under the active snapshot.  Reads declared public relations and the
- * answer store alone. */
-extern EpsForecast *eps_exec_forecast(const EpsReleasePlan *const *plans, EpsReleasePrice *const *prices, int n,
+ * answer store alone.  The price of a release after a pilot becomes the one that
+ * it would have: where the pilot's answer is not known, the highest that the
+ * analyst's quota bears. */
+extern EpsForecast *eps_exec_forecast(const EpsReleasePlan *const *plans, EpsReleasePrice **prices, int n,
 									  const EpsSettings *settings);
 
 /* Does this plan tree hold a release? (cheap enough for every query of an analyst) */

@@ -5,8 +5,9 @@
  * The way of a row: node.c (executor callbacks) -> run.c (order of releases) ->
  * answer.c (the steps of one release) -> collect.c (rows to records, with
  * groups.c and values.c) -> partition.c (records by owner, memory and spill) ->
- * bound.c (owner by owner to entries and charges) -> answer.c (admit, add up,
- * noise) -> emit.c (stored rows).  A release that was answered before ends in
+ * bound.c with owner.c and distinct.c (owner by owner to entries and charges; single.c where each
+ * has one row; accounts by candidates.c) -> answer.c (admit, add up, noise) ->
+ * emit.c (stored rows).  A release that was answered before ends in
  * repeat.c (with content.c and stored.c).
  */
 #ifndef EPS_PG_EXEC_INTERNAL_H
@@ -144,6 +145,16 @@ eps_exec_packed_equal(const EpsPackedGroup *a, const EpsPackedGroup *b)
 	return a->key[0] == b->key[0] && a->key[1] == b->key[1] && a->nulls == b->nulls;
 }
 
+/* Key k of a row.  Not in a loop: then the packed key stays in registers. */
+static inline void
+eps_exec_pack(EpsPackedGroup *key, const EpsGroups *groups, int k, const int *key_at, const Datum *values, const bool *isnull)
+{
+	if (isnull[key_at[k]])
+		key->nulls |= 1U << k;
+	else
+		key->key[k] = (uint64) values[key_at[k]] & groups->forms[k].mask;
+}
+
 /*
  * The group of a row's keys (at their place among the row's columns),
  * EPS_GROUP_NONE if it is outside a public domain or longer than 1 kB.  May leave
@@ -168,13 +179,10 @@ eps_exec_group_of(EpsGroups *groups, const int *key_at, const Datum *values, con
 		EpsPackedGroup key = {{0, 0}, 0, 0};
 		const EpsPackedGroup *slot;
 
-		for (int k = 0; k < groups->nkeys; k++)
-		{
-			if (isnull[key_at[k]])
-				key.nulls |= 1U << k;
-			else
-				key.key[k] = (uint64) values[key_at[k]] & groups->forms[k].mask;
-		}
+		if (groups->nkeys > 0)
+			eps_exec_pack(&key, groups, 0, key_at, values, isnull);
+		if (groups->nkeys > 1)
+			eps_exec_pack(&key, groups, 1, key_at, values, isnull);
 		slot = &groups->packed_slots[eps_exec_packed_at(groups, &key)];
 		if (likely(eps_exec_packed_equal(slot, &key)))
 			return slot->gid;
@@ -244,7 +252,8 @@ eps_exec_read_value(const EpsValueReader *reader, Datum value)
 
 /*
  * A record is one row: owner key (4, 8 or 16 bytes), group number (4), values (4 or
- * 8 bytes each).  Fields are not aligned beyond 4 bytes: use the functions.
+ * 8 bytes each), images of values that are told apart (16 bytes each).  Fields are
+ * not aligned beyond 4 bytes: use the functions.
  */
 typedef struct EpsShape
 {
@@ -252,6 +261,7 @@ typedef struct EpsShape
 	bool		account_key;	/* the key is an account key, canonical where keys were merged */
 	bool		wide_value;		/* int64 */
 	int			ncolumns;
+	Size		image_at;		/* where the images begin */
 	Size		size;
 } EpsShape;
 
@@ -323,7 +333,8 @@ typedef struct EpsArena
 /* Asks for huge pages for memory that is written once: page faults are what counts. */
 extern void eps_exec_advise_huge_pages(void *block, Size size);
 
-extern EpsArena *eps_exec_arena_create(MemoryContext context, Size chunk_bytes, Size limit);
+/* large: much is expected, so the first block is as large as blocks become. */
+extern EpsArena *eps_exec_arena_create(MemoryContext context, Size chunk_bytes, Size limit, bool large);
 extern EpsChunk *eps_exec_chunk_take(EpsArena *arena);
 extern void eps_exec_chunks_give(EpsArena *arena, EpsChunk *chunks);
 
@@ -393,11 +404,12 @@ extern uint64 eps_exec_partition_bytes(const EpsPartitions *set, uint32 part);
 /* Takes a partition out of the set, its spilled part read back, as closed chunks. */
 extern EpsChunk *eps_exec_partition_take(EpsPartitions *set, uint32 part);
 
-/* Calls a function for each record of a partition, without holding more than a
- * chunk of what was spilled; to drain empties the partition, to scan does not. */
-typedef void (*EpsRecordVisit) (void *context, const char *record);
-extern void eps_exec_partition_scan(EpsPartitions *set, uint32 part, EpsRecordVisit visit, void *context);
-extern void eps_exec_partition_drain(EpsPartitions *set, uint32 part, EpsRecordVisit visit, void *context);
+/* Calls a function for each stretch of records of a partition, in the same order
+ * each time, without holding more than a chunk of what was spilled; to drain empties
+ * the partition, to scan does not. */
+typedef void (*EpsRecordsVisit) (void *context, const char *record, const char *end);
+extern void eps_exec_partition_scan(EpsPartitions *set, uint32 part, EpsRecordsVisit visit, void *context);
+extern void eps_exec_partition_drain(EpsPartitions *set, uint32 part, EpsRecordsVisit visit, void *context);
 
 /* --- entries (entries.c) --------------------------------------------------------- */
 
@@ -486,6 +498,7 @@ typedef struct EpsScanState
 	int		   *key_at;			/* positions in the child's row, from 0 */
 	int			owner_at;
 	int		   *column_at;
+	int			last_at;		/* the last of these positions */
 	EpsScanPhase phase;
 	struct EpsScanState *same_as;	/* an equal release of the statement that comes first */
 	EpsReleasePrice *price;
@@ -498,9 +511,14 @@ typedef struct EpsScanState
 	struct EpsRun *run;			/* has read its input and is not done */
 	uint8	   *keep_key;		/* the answer is kept under it once it has left; NULL: it is not */
 	List	   *cte_tables;		/* of CTEs that the input read first; end with the statement */
+	struct EpsAccuracy *accuracy;	/* a pilot comes first (rule 8); NULL: none */
+	bool		reads_again;	/* the input is read once more after this run */
 } EpsScanState;
 
 typedef struct EpsBounder EpsBounder;
+typedef struct EpsLookup EpsLookup;
+typedef struct EpsSingles EpsSingles;
+typedef struct EpsDistinct EpsDistinct;
 
 /* State of one run; everything in `context`, which goes when it ends. */
 typedef struct EpsRun
@@ -517,7 +535,8 @@ typedef struct EpsRun
 	EpsGroups  *groups;
 	EpsPartitions *records;
 	EpsEntries *entries;
-	EpsBounder *singles;		/* set: candidate i is record i, without entries */
+	EpsDistinct *distinct;		/* NULL: no distinct values are counted */
+	EpsSingles *singles;		/* set: candidate i is record i, without entries */
 	EpsCandidates candidates;
 	uint32	   *nentries;		/* by candidate */
 	uint64		room;
@@ -530,30 +549,18 @@ typedef struct EpsRun
 	uint64		test_no;		/* of the release, on the tape */
 	EpsKey	   *test_keys;		/* by candidate */
 	uint64		test_room;
+	StringInfo	test_offers;	/* of the trace */
 #endif
 } EpsRun;
 
 /* owner.c: one owner's rows to entries and a candidate. */
-
-/* Room for about n candidates: more is made when it is needed. */
-extern void eps_exec_candidates_create(EpsRun *run, uint64 n);
-
-extern EpsBounder *eps_exec_bounder_create(EpsRun *run);
+extern EpsBounder *eps_exec_bounder_create(EpsRun *run, EpsLookup *lookup);
 
 /* records: all rows of the owner, in any order. */
 extern void eps_exec_bound_owner(EpsBounder *bounder, EpsKey key, const char *const *records, uint32 n);
 
-/*
- * The same for an owner with one row, where nothing is chosen: a candidate only.
- * Its entry is made from the record again when it is added up.
- */
-extern void eps_exec_bound_single(EpsBounder *bounder, const char *record);
-
-/* The group and grid values of an owner with one row. */
-extern const int64 *eps_exec_single_entry(EpsBounder *bounder, const char *record, uint32 *gid);
-
-/* Looks up the accounts of the candidates that were added last. */
-extern void eps_exec_bounder_finish(EpsBounder *bounder);
+/* Grid values (by coordinate) and level of an owner whose only row has these values. */
+extern uint16 eps_exec_bound_values(EpsBounder *bounder, const char *values, int64 *grid);
 
 /* collect.c: reads the child into run->records and run->groups. */
 extern void eps_exec_collect(EpsRun *run);
@@ -582,7 +589,10 @@ extern void eps_exec_explain(CustomScanState *css, List *ancestors, ExplainState
 /* node.c */
 extern bool eps_exec_is_scan_state(PlanState *state);
 
+#include "pg/exec/accuracy.h"
+#include "pg/exec/distinct.h"
 #include "pg/exec/pad.h"
 #include "pg/exec/test_tape.h"
+#include "pg/exec/candidates.h"
 
 #endif							/* EPS_PG_EXEC_INTERNAL_H */

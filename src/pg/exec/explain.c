@@ -20,6 +20,9 @@ explain_output(const EpsReleasePlan *plan, const EpsReleasePrice *price, int i, 
 
 	if (o->den >= 0)
 		text = psprintf("%s; rows: %s", text, eps_release_mechanism_text(plan, price, o->den));
+	if (num->kind == EPS_COORD_VALUES)
+		text = psprintf("%s; distinct values, at most " INT64_FORMAT " of an owner and group", text,
+						eps_release_most_values(price, num));
 	if (num->kind == EPS_COORD_SUM)
 		text = psprintf("%s; bounds %s", text, eps_release_bounds_text(plan, num->column));
 	ExplainPropertyText(label, text, es);
@@ -48,6 +51,10 @@ explain_price(const EpsScanState *node, ExplainState *es)
 	int			moments;
 
 	ExplainPropertyText("Data Set", price->dataset->name, es);
+	if (price->accuracy != NULL)
+		ExplainPropertyText("Price", price->accuracy, es);
+	if (price->pilot != NULL)
+		ExplainPropertyText("Worst Case of the Pilot", eps_release_price_text(price->pilot), es);
 	ExplainPropertyText("Worst Case per Owner", eps_release_price_text(price), es);
 	ExplainPropertyInteger("Rows per Owner", NULL, price->rows_per_owner, es);
 	ExplainPropertyInteger("Groups per Owner", NULL, price->groups_per_owner, es);

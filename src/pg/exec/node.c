@@ -56,8 +56,12 @@ read_positions(EpsScanState *node, List *positions)
 	EPS_ENSURE(list_length(positions) == plan->nkeys + 1 + plan->ncolumns,
 			   "release node has another number of input columns");
 	for (int i = 0; i < list_length(positions); i++)
-		EPS_ENSURE(list_nth_int(positions, i) >= 1 && list_nth_int(positions, i) <= width,
-				   "release node has no such input column");
+	{
+		int			position = list_nth_int(positions, i);
+
+		EPS_ENSURE(position >= 1 && position <= width, "release node has no such input column");
+		node->last_at = Max(node->last_at, position - 1);
+	}
 	node->key_at = palloc(sizeof(int) * Max(plan->nkeys, 1));
 	node->column_at = palloc(sizeof(int) * Max(plan->ncolumns, 1));
 	for (int i = 0; i < plan->nkeys; i++)

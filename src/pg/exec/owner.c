@@ -10,10 +10,8 @@
 
 #include "pg/exec/exec_internal.h"
 
-#include "catalog/pg_type.h"
 #include "utils/memutils.h"
 
-#define LOOKUP_BATCH 128
 #define FIRST_ROOM 1024
 
 /* What a coordinate adds up, read off the plan once. */
@@ -24,20 +22,6 @@ typedef struct BoundCoord
 	int32		shift;
 	const EpsCharge *charge;
 } BoundCoord;
-
-/*
- * Grid values and levels of owners with one row that were computed before, by the
- * row's values: such rows repeat, and all else follows from the values.
- */
-#define MEMO_SLOTS 1024
-
-typedef struct Memo
-{
-	Size		value_bytes;	/* of a record, after its group */
-	char	   *values;			/* by slot */
-	int64	   *grid;			/* by slot, then coordinate */
-	int16	   *level;			/* by slot; -1: free */
-} Memo;
 
 /* Where a group stands among the owner's groups, if it was met for this owner. */
 typedef struct Stamp
@@ -60,18 +44,10 @@ struct EpsBounder
 	uint32	   *gids;
 	int64	   *sums;			/* by group, then coordinate */
 	int64	   *grid;			/* by coordinate, then kept group */
-	Memo		memo;
 	uint32		choice_room;
 	uint32	   *choice;
 	const char **chosen;		/* rows that were chosen */
-	EpsKnown	known;			/* slots NULL unless keys are integers */
-	uint64		nstrangers;		/* candidates that have no account */
-	uint32		npending;		/* candidates at the end that wait for their account */
-	EpsKey		pending[LOOKUP_BATCH];
-	uint64		hash[LOOKUP_BATCH]; /* of the unknown ones */
-	uint32		unknown[LOOKUP_BATCH];	/* of the pending ones: not in known */
-	EpsOwnerKey owner_key[LOOKUP_BATCH];
-	uint32		accounts[LOOKUP_BATCH];
+	EpsLookup  *lookup;
 };
 
 /* --- arrays --------------------------------------------------------------------- */
@@ -100,13 +76,14 @@ make_choice_room(EpsBounder *b, uint32 n)
 }
 
 EpsBounder *
-eps_exec_bounder_create(EpsRun *run)
+eps_exec_bounder_create(EpsRun *run, EpsLookup *lookup)
 {
 	const EpsReleasePrice *price = run->price;
 	EpsBounder *b = MemoryContextAllocZero(run->context, sizeof(EpsBounder));
 	Size		coords = (Size) Max(price->ncoords, 1);
 
 	b->run = run;
+	b->lookup = lookup;
 	b->context = run->context;
 	b->ncoords = price->ncoords;
 	b->coords = MemoryContextAllocZero(b->context, sizeof(BoundCoord) * coords);
@@ -120,8 +97,6 @@ eps_exec_bounder_create(EpsRun *run)
 		c->shift = price->coords[j].shift;
 		c->charge = &price->charges[j];
 	}
-	if (run->plan->family == EPS_KEY_INT && !run->shape.account_key)
-		eps_budget_known(&b->known, run->node->book);
 	b->rows_per_owner = (uint32) Min(price->rows_per_owner, PG_UINT32_MAX);
 	b->groups_per_owner = (uint32) price->groups_per_owner;
 	b->stamps = MemoryContextAllocExtended(b->context, sizeof(Stamp) * (Size) run->groups->ngroups,
@@ -130,11 +105,6 @@ eps_exec_bounder_create(EpsRun *run)
 	b->gids = MemoryContextAlloc(b->context, sizeof(uint32) * b->room);
 	b->sums = MemoryContextAllocHuge(b->context, sizeof(int64) * coords * b->room);
 	b->grid = MemoryContextAllocHuge(b->context, sizeof(int64) * coords * b->room);
-	b->memo.value_bytes = run->shape.size - run->shape.key_bytes - sizeof(uint32);
-	b->memo.values = MemoryContextAllocZero(b->context, Max(b->memo.value_bytes, 1) * MEMO_SLOTS);
-	b->memo.grid = MemoryContextAlloc(b->context, sizeof(int64) * coords * MEMO_SLOTS);
-	b->memo.level = MemoryContextAlloc(b->context, sizeof(int16) * MEMO_SLOTS);
-	memset(b->memo.level, 0xFF, sizeof(int16) * MEMO_SLOTS);
 	b->choice = MemoryContextAlloc(b->context, sizeof(uint32) * b->choice_room);
 	b->chosen = MemoryContextAlloc(b->context, sizeof(char *) * b->choice_room);
 	return b;
@@ -264,6 +234,33 @@ choose_groups(EpsBounder *b, uint32 groups)
 	return groups;
 }
 
+/* What the owner's values in the kept groups come to, in the place of their number of rows. */
+static void
+offer_values(EpsBounder *b, const char *const *records, uint32 n, uint32 groups, uint32 kept)
+{
+	EpsDistinct *distinct = b->run->distinct;
+
+	for (uint32 i = 0; i < groups; i++)
+		b->stamps[b->gids[i]].epoch = 0;
+	for (uint32 i = 0; i < kept; i++)
+	{
+		Stamp	   *stamp = &b->stamps[b->gids[b->choice[i]]];
+
+		stamp->epoch = b->epoch;
+		stamp->at = i;
+	}
+	eps_exec_distinct_begin(distinct, n);
+	for (uint32 i = 0; i < n; i++)
+	{
+		uint32		gid;
+
+		memcpy(&gid, records[i] + b->run->shape.key_bytes, sizeof(gid));
+		if (b->stamps[gid].epoch == b->epoch)
+			eps_exec_distinct_meet(distinct, records[i], b->stamps[gid].at);
+	}
+	eps_exec_distinct_offer(distinct, b->sums, b->choice, b->gids, kept);
+}
+
 /* --- grid and charge ------------------------------------------------------------------ */
 
 /* Rounds the kept groups' sums to the grid: b->grid, by coordinate, then group. */
@@ -313,141 +310,16 @@ write_entry(char *at, const EpsBounder *b, uint32 gid, uint32 i, uint32 kept, bo
 	}
 }
 
-/* --- candidates ------------------------------------------------------------------------- */
+/* --- owners ----------------------------------------------------------------------------- */
 
-static EpsOwnerKey
-account_key(const EpsRun *run, EpsKey key)
+uint16
+eps_exec_bound_values(EpsBounder *b, const char *values, int64 *grid)
 {
-	EpsOwnerKey out;
-	const uint8 *bytes;
-	uint8		buffer[16];
-	Size		len;
-
-	if (run->shape.account_key)
-		return (EpsOwnerKey) {.lo = key.lo,.hi = key.hi};	/* hashed when it was read */
-	switch (run->plan->family)
-	{
-		case EPS_KEY_UUID:
-			eps_budget_owner_key(&out, run->node->book, (const uint8 *) &key, sizeof(key));
-			return out;
-		default:
-			len = eps_policy_owner_bytes(&bytes, buffer, EPS_KEY_INT, INT8OID, Int64GetDatum((int64) key.lo));
-			eps_budget_owner_key(&out, run->node->book, bytes, len);
-			return out;
-	}
-}
-
-/* The pending candidates' accounts that are in the cache; returns how many are
- * not, and lists them. */
-static uint32
-take_known(EpsBounder *b, EpsCandidate *first)
-{
-	uint32		n = 0;
-
-	for (uint32 i = 0; i < b->npending; i++)
-	{
-		uint64		hash = eps_exec_mix(b->pending[i].lo);
-
-		if (b->known.slots != NULL)
-			first[i].account = eps_budget_known_find(&b->known, hash);
-		if (first[i].account != EPS_ACCOUNT_NONE)
-			continue;
-		b->hash[n] = hash;
-		b->unknown[n++] = i;
-	}
-	return n;
-}
-
-/* The others', from the directory. */
-static void
-look_up(EpsBounder *b, EpsCandidate *first, EpsOwnerKey *first_key, uint32 n)
-{
-	EpsBook    *book = b->run->node->book;
-
-	for (uint32 i = 0; i < n; i++)
-		b->owner_key[i] = account_key(b->run, b->pending[b->unknown[i]]);
-	eps_budget_lookup(book, b->accounts, b->owner_key, (int) n);
-	for (uint32 i = 0; i < n; i++)
-	{
-		b->nstrangers += b->accounts[i] == EPS_ACCOUNT_NONE;
-		first[b->unknown[i]].account = b->accounts[i];
-		first_key[b->unknown[i]] = b->owner_key[i];
-	}
-	if (b->known.slots != NULL)
-		eps_budget_known_add(book, b->hash, b->accounts, (int) n);
-}
-
-void
-eps_exec_bounder_finish(EpsBounder *b)
-{
-	EpsCandidates *c = &b->run->candidates;
-	uint64		first = c->n - b->npending;
-	uint32		n = take_known(b, c->one + first);
-
-	if (n > 0)
-		look_up(b, c->one + first, c->key + first, n);
-	b->npending = 0;
-}
-
-/* Keys are written for owners alone that have no account yet. */
-void
-eps_exec_candidates_create(EpsRun *run, uint64 n)
-{
-	run->room = Max(n, FIRST_ROOM);
-	run->candidates.n = 0;
-	run->candidates.one = MemoryContextAllocHuge(run->context, sizeof(EpsCandidate) * run->room);
-	run->candidates.key = MemoryContextAllocHuge(run->context, sizeof(EpsOwnerKey) * run->room);
-	run->nentries = MemoryContextAllocHuge(run->context, sizeof(uint32) * run->room);
-	eps_exec_advise_huge_pages(run->candidates.one, sizeof(EpsCandidate) * run->room);
-}
-
-static void
-more_candidates(EpsRun *run)
-{
-	run->room *= 2;
-	run->candidates.one = repalloc_huge(run->candidates.one, sizeof(EpsCandidate) * run->room);
-	run->candidates.key = repalloc_huge(run->candidates.key, sizeof(EpsOwnerKey) * run->room);
-	run->nentries = repalloc_huge(run->nentries, sizeof(uint32) * run->room);
-	eps_exec_advise_huge_pages(run->candidates.one, sizeof(EpsCandidate) * run->room);
-}
-
-static inline void
-add_candidate(EpsBounder *b, EpsKey key, uint16 level, uint16 delta_level)
-{
-	EpsRun	   *run = b->run;
-	EpsCandidate *c;
-
-	if (unlikely(run->candidates.n == run->room))
-		more_candidates(run);
-	EPS_TEST(eps_exec_test_candidate(run, key));
-	c = &run->candidates.one[run->candidates.n++];
-	c->account = EPS_ACCOUNT_NONE;
-	c->level = level;
-	c->delta_level = delta_level;
-	if (b->known.slots != NULL)
-		__builtin_prefetch(b->known.slots + eps_budget_known_at(&b->known, eps_exec_mix(key.lo)));
-	b->pending[b->npending++] = key;
-	if (b->npending == LOOKUP_BATCH)
-		eps_exec_bounder_finish(b);
-}
-
-/*
- * The book has room for `capacity` owners: of those without an account, more than
- * so many can get none, and take part in nothing.  They are left out here, so that
- * memory for candidates is bounded by public numbers.
- */
-static bool
-is_beyond_capacity(const EpsBounder *b, EpsKey key)
-{
-	EpsBook    *book = b->run->node->book;
-	EpsOwnerKey owner;
-	uint32		account;
-
-	if (likely(b->nstrangers < eps_budget_capacity(book)))
-		return false;
-	owner = account_key(b->run, key);
-	eps_budget_lookup(book, &account, &owner, 1);
-	return account == EPS_ACCOUNT_NONE;
+	b->choice[0] = 0;
+	first_row(b, b->sums, values, b->run->shape.wide_value);
+	round_to_grid(b, 1);
+	memcpy(grid, b->grid, sizeof(int64) * b->ncoords);
+	return charge_level(b, 1);
 }
 
 void
@@ -459,7 +331,7 @@ eps_exec_bound_owner(EpsBounder *b, EpsKey key, const char *const *records, uint
 	uint32		kept;
 	uint16		level;
 
-	if (is_beyond_capacity(b, key))
+	if (eps_exec_is_beyond_capacity(b->lookup, key))
 		return;
 	EPS_TEST(eps_exec_test_owner(run, key));
 	records = choose_rows(b, records, &n);
@@ -469,84 +341,12 @@ eps_exec_bound_owner(EpsBounder *b, EpsKey key, const char *const *records, uint
 	else
 		groups = add_up_rows(b, records, n, false);
 	kept = choose_groups(b, groups);
+	if (unlikely(run->distinct != NULL))
+		offer_values(b, records, n, groups, kept);
 	round_to_grid(b, kept);
 	level = charge_level(b, kept);
 	for (uint32 i = 0; i < kept; i++)
 		write_entry(eps_exec_entries_add(run->entries), b, b->gids[b->choice[i]], i, kept, wide_entry);
-	add_candidate(b, key, level, run->price->delta_levels[kept]);
+	eps_exec_candidate_add(b->lookup, key, level, run->price->delta_levels[kept]);
 	run->nentries[run->candidates.n - 1] = kept;
-}
-
-static inline uint32
-memo_slot(const char *values, Size bytes)
-{
-	uint64		h = 0;
-
-	for (Size i = 0; i < bytes; i += sizeof(uint32))
-	{
-		uint32		word;
-
-		memcpy(&word, values + i, sizeof(word));
-		h = (h ^ word) * UINT64CONST(0x9e3779b97f4a7c15);
-	}
-	return (uint32) (h >> 32) % MEMO_SLOTS;
-}
-
-static inline bool
-same_values(const char *a, const char *b, Size bytes)
-{
-	uint32		differ = 0;
-
-	for (Size i = 0; i < bytes; i += sizeof(uint32))
-	{
-		uint32		left;
-		uint32		right;
-
-		memcpy(&left, a + i, sizeof(left));
-		memcpy(&right, b + i, sizeof(right));
-		differ |= left ^ right;
-	}
-	return differ == 0;
-}
-
-static void
-fill_memo(EpsBounder *b, uint32 slot, const char *values)
-{
-	first_row(b, b->grid, values, b->run->shape.wide_value);
-	for (int j = 0; j < b->ncoords; j++)
-		b->grid[j] = eps_mechanism_to_grid(b->grid[j], b->coords[j].shift);
-	b->memo.level[slot] = (int16) charge_level(b, 1);
-	memcpy(b->memo.values + slot * b->memo.value_bytes, values, b->memo.value_bytes);
-	memcpy(b->memo.grid + (Size) slot * b->ncoords, b->grid, sizeof(int64) * b->ncoords);
-}
-
-/* The memo's slot of a record's values, filled. */
-static inline uint32
-single_slot(EpsBounder *b, const char *values)
-{
-	Size		bytes = b->memo.value_bytes;
-	uint32		slot = memo_slot(values, bytes);
-
-	if (b->memo.level[slot] < 0 || !same_values(b->memo.values + slot * bytes, values, bytes))
-		fill_memo(b, slot, values);
-	return slot;
-}
-
-const int64 *
-eps_exec_single_entry(EpsBounder *b, const char *record, uint32 *gid)
-{
-	const char *at = record + b->run->shape.key_bytes;
-
-	memcpy(gid, at, sizeof(*gid));
-	return b->memo.grid + (Size) single_slot(b, at + sizeof(*gid)) * b->ncoords;
-}
-
-void
-eps_exec_bound_single(EpsBounder *b, const char *record)
-{
-	int			key_bytes = b->run->shape.key_bytes;
-	uint32		slot = single_slot(b, record + key_bytes + sizeof(uint32));
-
-	add_candidate(b, eps_exec_record_key(record, key_bytes), (uint16) b->memo.level[slot],
-				  b->run->price->delta_levels[1]);
 }

@@ -321,7 +321,7 @@ eps_exec_pad_end_input(EpsScanState *node)
 {
 	MemoryContext old;
 
-	if (!pad.active || node->child == NULL)
+	if (!pad.active || node->child == NULL || node->reads_again)
 		return;
 	old = MemoryContextSwitchTo(node->css.ss.ps.state->es_query_cxt);
 	(void) keep_table_of_cte(node->child, node);
@@ -377,6 +377,7 @@ keep_answers(List *scans)
 	{
 		EpsScanState *node = lfirst(lc);
 
+		eps_exec_accuracy_keep(node);
 		if (node->keep_key != NULL)
 			eps_exec_keep(node, node->keep_key);
 		node->keep_key = NULL;

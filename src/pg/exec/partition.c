@@ -17,8 +17,8 @@
 #include "miscadmin.h"
 #include "utils/memutils.h"
 
-#define FIRST_BLOCK ((Size) 64 * 1024)
-#define LARGEST_BLOCK ((Size) 16 * 1024 * 1024)
+#define SMALL_BLOCK ((Size) 64 * 1024)
+#define LARGE_BLOCK ((Size) 16 * 1024 * 1024)
 #define HUGE_PAGE ((Size) 2 * 1024 * 1024)
 
 /* --- arena ------------------------------------------------------------------- */
@@ -30,13 +30,13 @@ chunk_size(const EpsArena *arena)
 }
 
 EpsArena *
-eps_exec_arena_create(MemoryContext context, Size chunk_bytes, Size limit)
+eps_exec_arena_create(MemoryContext context, Size chunk_bytes, Size limit, bool large)
 {
 	EpsArena   *arena = MemoryContextAllocZero(context, sizeof(EpsArena));
 
 	arena->context = context;
 	arena->chunk_bytes = MAXALIGN(chunk_bytes);
-	arena->next_block = FIRST_BLOCK;
+	arena->next_block = large ? Min(LARGE_BLOCK, limit) : SMALL_BLOCK;
 	arena->limit = limit;
 	return arena;
 }
@@ -54,15 +54,27 @@ eps_exec_advise_huge_pages(void *block, Size size)
 #endif
 }
 
+/* A block of huge pages throughout: what is not touched of it takes no memory. */
+static char *
+alloc_block(MemoryContext context, Size size)
+{
+	char	   *block;
+
+	if (size < HUGE_PAGE)
+		return MemoryContextAllocHuge(context, size);
+	block = MemoryContextAllocHuge(context, size + HUGE_PAGE);
+	eps_exec_advise_huge_pages(block, size + HUGE_PAGE);
+	return (char *) TYPEALIGN(HUGE_PAGE, (uintptr_t) block);
+}
+
 static void
 new_block(EpsArena *arena)
 {
 	Size		size = Max(arena->next_block, chunk_size(arena));
 
-	arena->block = MemoryContextAllocHuge(arena->context, size);
+	arena->block = alloc_block(arena->context, size);
 	arena->block_end = arena->block + size;
-	eps_exec_advise_huge_pages(arena->block, size);
-	arena->next_block = Min(arena->next_block * 2, LARGEST_BLOCK);
+	arena->next_block = Min(arena->next_block * 2, LARGE_BLOCK);
 }
 
 EpsChunk *
@@ -300,15 +312,14 @@ eps_exec_partition_take(EpsPartitions *set, uint32 part)
 }
 
 static void
-visit_chunk(const EpsPartitions *set, const EpsChunk *chunk, EpsRecordVisit visit, void *context)
+visit_chunk(const EpsChunk *chunk, EpsRecordsVisit visit, void *context)
 {
-	for (Size at = 0; at < chunk->used; at += set->shape.size)
-		visit(context, chunk->data + at);
+	visit(context, chunk->data, chunk->data + chunk->used);
 	CHECK_FOR_INTERRUPTS();
 }
 
 static void
-visit_extents(EpsPartitions *set, uint32 part, EpsRecordVisit visit, void *context)
+visit_extents(EpsPartitions *set, uint32 part, EpsRecordsVisit visit, void *context)
 {
 	EpsChunk   *chunk;
 
@@ -322,28 +333,28 @@ visit_extents(EpsPartitions *set, uint32 part, EpsRecordVisit visit, void *conte
 		{
 			chunk->used = Min(left, usable_bytes(set));
 			read_file(set->file, chunk->data, chunk->used);
-			visit_chunk(set, chunk, visit, context);
+			visit_chunk(chunk, visit, context);
 		}
 	}
 	eps_exec_chunks_give(set->arena, chunk);
 }
 
 void
-eps_exec_partition_scan(EpsPartitions *set, uint32 part, EpsRecordVisit visit, void *context)
+eps_exec_partition_scan(EpsPartitions *set, uint32 part, EpsRecordsVisit visit, void *context)
 {
 	for (EpsChunk *c = set->chunks[part]; c != NULL; c = c->next)
-		visit_chunk(set, c, visit, context);
+		visit_chunk(c, visit, context);
 	visit_extents(set, part, visit, context);
 }
 
 void
-eps_exec_partition_drain(EpsPartitions *set, uint32 part, EpsRecordVisit visit, void *context)
+eps_exec_partition_drain(EpsPartitions *set, uint32 part, EpsRecordsVisit visit, void *context)
 {
 	EpsChunk   *next;
 
 	for (EpsChunk *c = set->chunks[part]; c != NULL; c = next)
 	{
-		visit_chunk(set, c, visit, context);
+		visit_chunk(c, visit, context);
 		next = c->next;
 		c->next = NULL;
 		eps_exec_chunks_give(set->arena, c);

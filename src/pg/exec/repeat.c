@@ -178,27 +178,6 @@ eps_exec_ask(EpsAsked *asked, const List *statement, const EpsSettings *settings
 	asked->at = stored.at;
 }
 
-EpsForecast *
-eps_exec_forecast(const EpsReleasePlan *const *plans, EpsReleasePrice *const *prices, int n,
-				  const EpsSettings *settings)
-{
-	EpsForecast *forecast = palloc0(sizeof(EpsForecast) * Max(n, 1));
-	List	   *statement = NIL;
-
-	for (int i = 0; i < n; i++)
-	{
-		EpsAsked   *asked = palloc0(sizeof(EpsAsked));
-
-		asked->plan = plans[i];
-		asked->price = prices[i];
-		statement = lappend(statement, asked);
-		eps_exec_ask(asked, statement, settings, NULL, GetActiveSnapshot());
-		forecast[i].repeat = asked->repeat;
-		forecast[i].at = asked->at;
-	}
-	return forecast;
-}
-
 /* --- the run of a repeat ----------------------------------------------------------------------- */
 
 /* Other releases of the statement may have run since the answer was found. */

@@ -13,6 +13,8 @@
 #include "pg/exec/exec_internal.h"
 #include "pg/exec/repeat_internal.h"
 
+#include <math.h>
+
 #include "nodes/nodeFuncs.h"
 #include "utils/memutils.h"
 
@@ -71,19 +73,56 @@ find_same(List *scans, const EpsScanState *node)
 
 /* --- price and quota --------------------------------------------------------------- */
 
+/*
+ * The role's part of the delta that choosing groups may cost an owner: what its
+ * quota is of the data set's promise, in epsilon, to which the root of rho is
+ * proportional.
+ */
+static uint64
+delta_quota(const EpsReleasePrice *price)
+{
+	double		share = sqrt((double) price->grant->quota_units / (double) price->dataset->cap_units);
+
+	return share >= 1 ? price->dataset->delta_units : (uint64) ((double) price->dataset->delta_units * share);
+}
+
 static EpsQuotaClaim
 claim_of(const EpsScanState *node)
 {
 	const EpsReleasePrice *price = node->price;
-
-	return (EpsQuotaClaim)
-	{
+	EpsQuotaClaim claim = {
 		.dataset_id = price->dataset->id,
-			.role = price->grant->role,
-			.quota_units = price->grant->quota_units,
-			.units = eps_accountant_ladder_units(price->worst_level),
-			.delta_units = eps_accountant_ladder_units(price->worst_delta_level)
+		.role = price->grant->role,
+		.quota_units = price->grant->quota_units,
+		.quota_delta_units = delta_quota(price),
+		.units = eps_accountant_ladder_units(price->booked_level),
+		.delta_units = eps_accountant_ladder_units(price->worst_delta_level)
 	};
+
+	if (node->accuracy != NULL)
+		eps_exec_accuracy_claim(node, &claim);
+	return claim;
+}
+
+/* Books claims against the quota; a release after a pilot may get less than the
+ * highest price. */
+static void
+take_quota(List *nodes)
+{
+	int			n = list_length(nodes);
+	EpsQuotaClaim *claims = palloc(sizeof(EpsQuotaClaim) * Max(n, 1));
+
+	for (int i = 0; i < n; i++)
+		claims[i] = claim_of(list_nth(nodes, i));
+	if (n > 0)
+		eps_budget_take_quota(claims, n);
+	for (int i = 0; i < n; i++)
+	{
+		EpsScanState *node = list_nth(nodes, i);
+
+		if (node->accuracy != NULL)
+			eps_exec_accuracy_booked(node, claims[i].units);
+	}
 }
 
 /* The ledger records the statement: one that is too long is refused before a row
@@ -109,7 +148,10 @@ ask(EpsScanState *node, List *statement, const EpsSettings *settings)
 	node->asked.plan = node->plan;
 	node->asked.price = node->price;
 	statement = lappend(statement, &node->asked);
-	eps_exec_ask(&node->asked, statement, settings, estate->es_param_list_info, estate->es_snapshot);
+	if (node->price->pilot != NULL)
+		eps_exec_accuracy_ask(node, statement, settings);
+	else
+		eps_exec_ask(&node->asked, statement, settings, estate->es_param_list_info, estate->es_snapshot);
 	return statement;
 }
 
@@ -121,11 +163,11 @@ static void
 book_releases(List *scans)
 {
 	EpsSettings settings = eps_release_settings();
-	EpsQuotaClaim *claims = palloc(sizeof(EpsQuotaClaim) * list_length(scans));
 	List	   *statement = NIL;
-	int			nclaims = 0;
+	List	   *charged = NIL;
 	ListCell   *lc;
 
+	eps_exec_pilot_forget();
 	eps_budget_check_durable();
 	check_text(linitial(scans));
 	foreach(lc, scans)
@@ -145,10 +187,9 @@ book_releases(List *scans)
 		if (node->asked.repeat)
 			continue;			/* it costs nothing (rule 26) */
 		eps_budget_check_snapshot(node->book, node->css.ss.ps.state->es_snapshot);
-		claims[nclaims++] = claim_of(node);
+		charged = lappend(charged, node);
 	}
-	if (nclaims > 0)
-		eps_budget_take_quota(claims, nclaims);
+	take_quota(charged);
 }
 
 /* --- run ------------------------------------------------------------------------------ */
@@ -165,6 +206,8 @@ run_booked(EpsScanState *node)
 		run_booked(node->same_as);
 		node->rows = node->same_as->rows;
 	}
+	else if (node->accuracy != NULL)
+		eps_exec_accuracy_run(node);
 	else if (node->asked.repeat)
 		eps_exec_repeat(node);
 	else
@@ -179,6 +222,16 @@ run_all(List *scans)
 
 	foreach(lc, scans)
 		run_booked(lfirst(lc));
+}
+
+/* What pilots have answered, where it did not leave at once. */
+static void
+show_pilots(List *scans)
+{
+	ListCell   *lc;
+
+	foreach(lc, scans)
+		eps_exec_pilot_show(lfirst(lc));
 }
 
 static bool
@@ -201,6 +254,7 @@ run_scans(EState *estate, List *scans)
 		book_releases(scans);
 	if (has_phase(scans, EPS_SCAN_BOOKED))
 		eps_exec_pad(scans, run_all);
+	show_pilots(scans);
 	MemoryContextSwitchTo(old);
 }
 

@@ -132,6 +132,14 @@ append_group(StringInfo buf, const EpsGroups *g, uint32 gid)
 	appendStringInfoChar(buf, ']');
 }
 
+/* Before the key of the images of distinct values is drawn. */
+void
+eps_exec_test_images(EpsRun *run)
+{
+	if (has_tape())
+		seek_tape(run, 'i', "", 0);
+}
+
 void
 eps_exec_test_owner(EpsRun *run, EpsKey key)
 {
@@ -266,9 +274,36 @@ append_coords(StringInfo buf, const EpsRun *run)
 						 ",\"num\":" UINT64_FORMAT ",\"den\":" UINT64_FORMAT,
 						 j > 0 ? "," : "", plan != NULL ? (int) plan->kind : (int) EPS_COORD_OWNERS,
 						 c->kind == EPS_NOISE_GAUSSIAN ? "true" : "false", c->shift, c->variance, c->scale_num, c->scale_den);
-		appendStringInfo(buf, ",\"lower\":" INT64_FORMAT ",\"upper\":" INT64_FORMAT ",\"center\":" INT64_FORMAT "}",
-						 column ? column->lower : 0, column ? column->upper : 0, column ? column->center : 0);
+		appendStringInfo(buf, ",\"lower\":" INT64_FORMAT ",\"upper\":" INT64_FORMAT ",\"center\":" INT64_FORMAT ",\"most\":" INT64_FORMAT "}",
+						 column ? column->lower : 0, column ? column->upper : 0, column ? column->center : 0,
+						 plan != NULL && plan->kind == EPS_COORD_VALUES ? eps_release_most_values(run->price, plan) : 0);
 	}
+}
+
+static void
+append_owner(StringInfo buf, const EpsRun *run, uint64 candidate)
+{
+	EpsKey		key = run->test_keys[candidate];
+
+	if (run->plan->family == EPS_KEY_INT)
+		appendStringInfo(buf, "\"" INT64_FORMAT "\"", (int64) key.lo);
+	else
+		appendStringInfo(buf, "\"%016llx%016llx\"", (unsigned long long) key.lo, (unsigned long long) key.hi);
+}
+
+/* Who offers which value to which group of a count of distinct values. */
+void
+eps_exec_test_offer(EpsRun *run, uint64 candidate, uint32 gid, int coord, EpsImage image)
+{
+	if (!test_trace)
+		return;
+	if (run->test_offers == NULL)
+		run->test_offers = makeStringInfo();
+	appendStringInfo(run->test_offers, "%s[", run->test_offers->len > 0 ? "," : "");
+	append_owner(run->test_offers, run, candidate);
+	appendStringInfoChar(run->test_offers, ',');
+	append_group(run->test_offers, run->groups, gid);
+	appendStringInfo(run->test_offers, ",%d,\"%016llx%016llx\"]", coord, (unsigned long long) image.hi, (unsigned long long) image.lo);
 }
 
 /* Owner, level, level of delta, admitted or not. */
@@ -278,13 +313,9 @@ append_owners(StringInfo buf, const EpsRun *run, const uint8 *admitted)
 	for (uint64 i = 0; i < run->candidates.n; i++)
 	{
 		const EpsCandidate *c = &run->candidates.one[i];
-		EpsKey		key = run->test_keys[i];
 
 		appendStringInfo(buf, "%s[", i > 0 ? "," : "");
-		if (run->plan->family == EPS_KEY_INT)
-			appendStringInfo(buf, "\"" INT64_FORMAT "\"", (int64) key.lo);
-		else
-			appendStringInfo(buf, "\"%016llx%016llx\"", (unsigned long long) key.lo, (unsigned long long) key.hi);
+		append_owner(buf, run, i);
 		appendStringInfo(buf, ",%u,%u,%d]", c->level, c->delta_level, (admitted[i / 8] >> (i % 8)) & 1);
 	}
 }
@@ -346,6 +377,9 @@ eps_exec_test_trace(const EpsRun *run, const uint8 *admitted)
 	append_coords(traces, run);
 	appendStringInfoString(traces, "],\"owners\":[");
 	append_owners(traces, run, admitted);
+	appendStringInfoString(traces, "],\"offers\":[");
+	if (run->test_offers != NULL)
+		appendStringInfoString(traces, run->test_offers->data);
 	appendStringInfoString(traces, "],\"totals\":[");
 	append_totals(traces, run);
 	appendStringInfoString(traces, "]}");

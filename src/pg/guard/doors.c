@@ -7,7 +7,7 @@
  * them away; a release is refused until that is done, and an analyst's call
  * raises in any case, also in a database where nobody has hardened anything.
  */
-#include "pg/guard/guard.h"
+#include "pg/guard/guard_internal.h"
 
 #include "access/genam.h"
 #include "access/htup_details.h"
@@ -41,6 +41,7 @@ extern PGDLLEXPORT Datum eps_guard_sql_is_counter(PG_FUNCTION_ARGS);
 static const char *const counters[] = {
 	/* where the write-ahead log stands, which grows with the cohort */
 	"pg_current_wal_", "pg_last_wal_", "pg_control_", "pg_get_replication_slots", "pg_stat_get_wal",
+	"pg_logical_emit_message", "pg_switch_wal", "pg_create_restore_point", "pg_backup_st",
 	"pg_stat_get_replication_slot", "pg_stat_get_recovery_prefetch",
 	/* what this transaction, this session and the whole server have read */
 	"pg_stat_get_xact_", "pg_stat_get_backend_", "pg_stat_get_activity", "pg_stat_get_progress_info",
@@ -54,7 +55,8 @@ static const char *const counters[] = {
 /* Libraries of extensions that show pages, buffers, or what statements read. */
 static const char *const libraries[] = {
 	"pageinspect", "pgstattuple", "pg_buffercache", "pg_freespacemap", "pg_visibility", "pg_walinspect",
-	"pg_stat_statements", "pg_stat_kcache", "pg_stat_monitor", "pg_qualstats", "pg_wait_sampling", "pgrowlocks"
+	"pg_stat_statements", "pg_stat_kcache", "pg_stat_monitor", "pg_qualstats", "pg_wait_sampling", "pgrowlocks",
+	"pg_prewarm", "pg_store_plans", "pg_show_plans", "pg_query_state", "pgsentinel", "pg_proctab", "system_stats"
 };
 
 /* The builtin ones of this server: object ids below FirstGenbkiObjectId never change. */
@@ -309,4 +311,5 @@ eps_guard_init(void)
 	CacheRegisterSyscacheCallback(AUTHOID, on_change, (Datum) 0);
 	next_object_access = object_access_hook;
 	object_access_hook = guard_object_access;
+	eps_guard_session_init();
 }

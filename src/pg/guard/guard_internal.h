@@ -18,4 +18,7 @@ extern void eps_guard_check_expressions(const PlannedStmt *stmt, const EpsFuncti
 /* The same for the subqueries that hang on the release node itself. */
 extern void eps_guard_check_subqueries(const PlannedStmt *stmt, const EpsFunctions *functions, const Plan *plan);
 
+/* session.c: EXPLAIN of analysts */
+extern void eps_guard_session_init(void);
+
 #endif							/* EPS_PG_GUARD_INTERNAL_H */

@@ -1,14 +1,23 @@
 /*
  * session.c
  *	  Settings under which a release is refused, for they would show estimates,
- *	  counts or places of protected rows (rule 32).
+ *	  counts or places of protected rows (rule 32); and options of EXPLAIN that
+ *	  show of any statement what others made the server read and write (rule 31).
  */
-#include "pg/guard/guard.h"
+#include "pg/guard/guard_internal.h"
 
 #include "access/xact.h"
+#include "commands/defrem.h"
+#include "miscadmin.h"
+#include "nodes/parsenodes.h"
 #include "tcop/tcopprot.h"
+#include "tcop/utility.h"
 #include "utils/elog.h"
 #include "utils/guc.h"
+
+#include "pg/policy/policy.h"
+
+static ProcessUtility_hook_type next_utility = NULL;
 
 /* Settings that must be off; all print something of a plan or of its execution. */
 static const char *const must_be_off[] = {
@@ -65,4 +74,65 @@ eps_guard_check_session(void)
 				 errmsg("a release is refused in a serializable transaction"),
 				 errdetail("Its predicate locks, and its failures to serialize, would show which rows were read."),
 				 errhint("Use READ COMMITTED or REPEATABLE READ.")));
+}
+
+/* --- EXPLAIN ------------------------------------------------------------------------ */
+
+/*
+ * Buffers tell which of the analyst's own pages a release has pushed out of the
+ * server's memory, page images in the log that a checkpoint came, which comes after
+ * so many bytes of log.
+ */
+static void
+check_explain(const ExplainStmt *explain)
+{
+	Oid			role[EPS_POLICY_MAX_ROLES];
+	bool		analyze = false;
+	bool		buffers = false;
+	bool		buffers_said = false;
+	bool		wal = false;
+	ListCell   *lc;
+
+	foreach(lc, explain->options)
+	{
+		DefElem    *option = lfirst_node(DefElem, lc);
+
+		if (strcmp(option->defname, "analyze") == 0)
+			analyze = defGetBoolean(option);
+		else if (strcmp(option->defname, "wal") == 0)
+			wal = defGetBoolean(option);
+		else if (strcmp(option->defname, "buffers") == 0)
+		{
+			buffers = defGetBoolean(option);
+			buffers_said = true;
+		}
+	}
+	if (PG_VERSION_NUM >= 180000 && analyze && !buffers_said)
+		buffers = true;
+	if ((buffers || wal) && eps_policy_analyst_roles(role) > 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied for EXPLAIN with option %s", buffers ? "buffers" : "wal"),
+				 errdetail("It shows what the server has read or written for others, which analysts must not see.")));
+}
+
+static void
+guard_utility(PlannedStmt *pstmt, const char *query_string, bool read_only_tree,
+			  ProcessUtilityContext context, ParamListInfo params, QueryEnvironment *environment,
+			  DestReceiver *dest, QueryCompletion *completion)
+{
+	if (IsA(pstmt->utilityStmt, ExplainStmt))
+		check_explain((const ExplainStmt *) pstmt->utilityStmt);
+	if (next_utility)
+		next_utility(pstmt, query_string, read_only_tree, context, params, environment, dest, completion);
+	else
+		standard_ProcessUtility(pstmt, query_string, read_only_tree, context, params, environment, dest,
+								completion);
+}
+
+void
+eps_guard_session_init(void)
+{
+	next_utility = ProcessUtility_hook;
+	ProcessUtility_hook = guard_utility;
 }

@@ -16,7 +16,7 @@
 
 /* Raised with any change of the field order: a plan list never outlives a
  * backend, so another number can only be memory gone wrong. */
-#define PLAN_LIST_VERSION 2
+#define PLAN_LIST_VERSION 3
 
 typedef struct PlanCursor
 {
@@ -149,6 +149,8 @@ fields_of_column(PlanCursor *c, EpsPlanColumn *column)
 {
 	field_oid(c, &column->type);
 	field_bool(c, &column->summed);
+	field_bool(c, &column->distinct);
+	field_oid(c, &column->collation);
 	field_int32(c, &column->scale10);
 	field_int32(c, &column->scale2);
 	field_int64(c, &column->lower);
@@ -161,6 +163,7 @@ fields_of_coord(PlanCursor *c, EpsPlanCoord *coord)
 {
 	field_enum(c, &coord->kind, EpsCoordKind);
 	field_int32(c, &coord->column);
+	field_int64(c, &coord->most);
 	field_double(c, &coord->weight);
 }
 

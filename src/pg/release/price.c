@@ -14,6 +14,9 @@
 /* Default price: this part of what a standard owner may spend; the same of delta. */
 #define DEFAULT_SHARE 100
 
+/* Highest price of an accuracy, where none is set. */
+#define ACCURACY_SHARE 10
+
 /* More groups than this an owner is never counted in: it bounds delta_levels. */
 #define MOST_GROUPS_PER_OWNER ((int64) 1 << 20)
 
@@ -115,7 +118,8 @@ wanted_units(const EpsReleasePrice *price, const EpsSettings *settings)
 	}
 	if (settings->epsilon > 0)
 		return units_of_epsilon(price->dataset, settings->epsilon);
-	return Min(price->dataset->standard_units / DEFAULT_SHARE, price->grant->query_units);
+	return Min(price->dataset->standard_units / (settings->accuracy > 0 ? ACCURACY_SHARE : DEFAULT_SHARE),
+			   price->grant->query_units);
 }
 
 /* The highest price of the grant as people set it. */
@@ -132,9 +136,8 @@ highest_price_text(const EpsReleasePrice *price)
 	return psprintf("rho %.4g (epsilon %.4g)", units, epsilon);
 }
 
-/* The price, at a level of the ladder. */
-static unsigned
-price_level(const EpsReleasePrice *price, const EpsSettings *settings)
+static uint64
+price_units(const EpsReleasePrice *price, const EpsSettings *settings)
 {
 	uint64		units = wanted_units(price, settings);
 
@@ -149,7 +152,7 @@ price_level(const EpsReleasePrice *price, const EpsSettings *settings)
 				(errcode(EPS_ERRCODE_PRICE),
 				 errmsg("price is too low to be counted"),
 				 errhint("Raise dp.%s.", settings->rho > 0 ? "rho" : "epsilon")));
-	return eps_accountant_ladder_down(units);
+	return units;
 }
 
 /* --- groups and bounds ---------------------------------------------------------- */
@@ -244,7 +247,8 @@ decide_coordinates(EpsReleasePrice *price, const EpsReleasePlan *plan)
 		price->owners_coord = price->ncoords++;
 }
 
-/* Shares of the price by weight; a coordinate of the price's own gets the mean. */
+/* Shares of the price by weight; a coordinate of the price's own gets the mean. NULL
+ * if the price is too low for them. */
 static uint64 *
 share_out(const EpsReleasePrice *price, const EpsReleasePlan *plan, uint64 units)
 {
@@ -257,10 +261,7 @@ share_out(const EpsReleasePrice *price, const EpsReleasePlan *plan, uint64 units
 	if (price->ncoords > plan->ncoords)
 		weight[plan->ncoords] = plan->ncoords > 0 ? sum / plan->ncoords : 1.0;
 	if (eps_mechanism_split(share, weight, (size_t) price->ncoords, units) != EPS_OK)
-		ereport(ERROR,
-				(errcode(EPS_ERRCODE_PRICE),
-				 errmsg("price is too low for this number of aggregates"),
-				 errhint("Raise dp.epsilon, or ask for fewer aggregates.")));
+		return NULL;
 	return share;
 }
 
@@ -277,8 +278,12 @@ calibrate(const EpsReleasePrice *price, const EpsReleasePlan *plan, const uint64
 
 		if (eps_mechanism_calibrate(&coords[i], &bound, kind, price->dataset->pure, share[i]) != EPS_OK)
 			return NULL;
-		/* One owner must be a whole number of grid steps to meet a threshold. */
-		if (i == price->owners_coord && coords[i].shift > 0)
+		/*
+		 * One owner must be a whole number of grid steps to meet a threshold.  A value
+		 * must be one too: a union is rounded as a whole, which is no sum of what its
+		 * owners offer, each rounded.
+		 */
+		if ((i == price->owners_coord || c.kind == EPS_COORD_VALUES) && coords[i].shift > 0)
 			return NULL;
 	}
 	return coords;
@@ -299,28 +304,30 @@ relative_error(const EpsReleasePrice *price, const EpsReleasePlan *plan, const E
 	return sum;
 }
 
-/* One kind of noise for the whole release: what is set, or what errs less. */
 static void
-decide_noise(EpsReleasePrice *price, const EpsReleasePlan *plan, const EpsSettings *settings, const uint64 *share)
+check_noise_choice(const EpsReleasePrice *price, const EpsSettings *settings)
 {
-	EpsCoordinate *gaussian = NULL;
-	EpsCoordinate *laplace = NULL;
-
 	if (price->dataset->pure && settings->noise == EPS_CHOICE_GAUSSIAN)
 		ereport(ERROR,
 				(errcode(EPS_ERRCODE_PRICE),
 				 errmsg("Gaussian noise is not pure"),
 				 errdetail("Data set \"%s\" has the accountant pure.", price->dataset->name),
 				 errhint("Set dp.noise = auto.")));
+}
+
+/* One kind of noise for the whole release: what is set, or what errs less. */
+static bool
+choose_noise(EpsReleasePrice *price, const EpsReleasePlan *plan, const EpsSettings *settings, const uint64 *share)
+{
+	EpsCoordinate *gaussian = NULL;
+	EpsCoordinate *laplace = NULL;
+
 	if (settings->noise != EPS_CHOICE_LAPLACE && !price->dataset->pure)
 		gaussian = calibrate(price, plan, share, EPS_NOISE_GAUSSIAN);
 	if (settings->noise != EPS_CHOICE_GAUSSIAN)
 		laplace = calibrate(price, plan, share, EPS_NOISE_LAPLACE);
 	if (gaussian == NULL && laplace == NULL)
-		ereport(ERROR,
-				(errcode(EPS_ERRCODE_PRICE),
-				 errmsg("price buys no noise that can be drawn for these bounds"),
-				 errhint("Raise dp.epsilon, or narrow bounds, dp.rows_per_owner or dp.groups_per_owner.")));
+		return false;
 	if (laplace == NULL ||
 		(gaussian != NULL && relative_error(price, plan, gaussian) <= relative_error(price, plan, laplace)))
 	{
@@ -332,6 +339,32 @@ decide_noise(EpsReleasePrice *price, const EpsReleasePlan *plan, const EpsSettin
 		price->noise = EPS_NOISE_LAPLACE;
 		price->coords = laplace;
 	}
+	return true;
+}
+
+bool
+eps_release_price_noise(EpsReleasePrice *price, const EpsReleasePlan *plan, const EpsSettings *settings, unsigned level)
+{
+	uint64	   *share = share_out(price, plan, eps_accountant_ladder_units(level));
+
+	return share != NULL && choose_noise(price, plan, settings, share);
+}
+
+static void
+decide_noise(EpsReleasePrice *price, const EpsReleasePlan *plan, const EpsSettings *settings, unsigned level)
+{
+	uint64	   *share = share_out(price, plan, eps_accountant_ladder_units(level));
+
+	if (share == NULL)
+		ereport(ERROR,
+				(errcode(EPS_ERRCODE_PRICE),
+				 errmsg("price is too low for this number of aggregates"),
+				 errhint("Raise dp.epsilon, or ask for fewer aggregates.")));
+	if (!choose_noise(price, plan, settings, share))
+		ereport(ERROR,
+				(errcode(EPS_ERRCODE_PRICE),
+				 errmsg("price buys no noise that can be drawn for these bounds"),
+				 errhint("Raise dp.epsilon, or narrow bounds, dp.rows_per_owner or dp.groups_per_owner.")));
 }
 
 /* --- what it costs at most ---------------------------------------------------------- */
@@ -357,17 +390,19 @@ decide_worst(EpsReleasePrice *price, unsigned highest)
 						 "charge of a coordinate");
 		units = eps_base_add_sat_u64(units, price->charges[i].worst_units);
 	}
-	price->worst_level = level_of(units);
+	price->worst_level = price->booked_level = level_of(units);
 	EPS_ENSURE(price->worst_level <= highest, "worst case is above the price");
 }
 
 /* --- threshold ------------------------------------------------------------------------ */
 
-static unsigned
-delta_level(const EpsReleasePrice *price, const EpsSettings *settings)
+uint64
+eps_release_delta_units(const EpsReleasePrice *price, const EpsSettings *settings)
 {
 	uint64		units = price->dataset->delta_units / DEFAULT_SHARE;
 
+	if (!price->thresholded)
+		return 0;
 	if (settings->delta > 0)
 		eps_common_check(eps_mechanism_units_down(&units, settings->delta), "delta in units");
 	if (units == 0 || units > price->dataset->delta_units)
@@ -377,7 +412,7 @@ delta_level(const EpsReleasePrice *price, const EpsSettings *settings)
 				 errdetail("Data set \"%s\" gives every owner %.4g of it in all.", price->dataset->name,
 						   ldexp((double) price->dataset->delta_units, -EPS_UNIT_BITS)),
 				 errhint("Set dp.delta to a part of this.")));
-	return eps_accountant_ladder_down(units);
+	return units;
 }
 
 /*
@@ -385,7 +420,7 @@ delta_level(const EpsReleasePrice *price, const EpsSettings *settings)
  * that of the largest k, for which tau was found.
  */
 static void
-decide_threshold(EpsReleasePrice *price, const EpsSettings *settings)
+decide_threshold(EpsReleasePrice *price, uint64 delta_units)
 {
 	const EpsCoordinate *owners;
 	double		p;
@@ -396,7 +431,7 @@ decide_threshold(EpsReleasePrice *price, const EpsSettings *settings)
 		return;
 	owners = &price->coords[price->owners_coord];
 	step = eps_mechanism_to_grid(1, owners->shift);
-	price->worst_delta_level = delta_level(price, settings);
+	price->worst_delta_level = eps_accountant_ladder_down(delta_units);
 	eps_common_check(eps_mechanism_threshold(&price->tau, &p, owners, step, (uint64) price->groups_per_owner,
 											 ldexp((double) eps_accountant_ladder_units(price->worst_delta_level), -EPS_UNIT_BITS)),
 					 "threshold of group selection");
@@ -413,32 +448,54 @@ EpsReleasePrice *
 eps_release_price_asked(int32 dataset_id, const EpsSettings *settings)
 {
 	EpsReleasePrice *price = palloc0(sizeof(EpsReleasePrice));
+	EpsSettings set = *settings;
 
+	set.accuracy = 0;
 	price->dataset = copy_dataset(dataset_id);
 	price->grant = copy_grant(price->dataset);
 	price->purpose = eps_policy_check_purpose(price->dataset, price->grant, settings->purpose);
-	price->worst_level = price_level(price, settings);
+	price->worst_level = eps_accountant_ladder_down(price_units(price, &set));
 	return price;
 }
 
 EpsReleasePrice *
-eps_release_price(const EpsReleasePlan *plan, const EpsSettings *settings)
+eps_release_price_begin(const EpsReleasePlan *plan, const EpsSettings *settings, uint64 *units)
 {
 	EpsReleasePrice *price = palloc0(sizeof(EpsReleasePrice));
-	unsigned	level;
 
 	check_relations(plan);
 	price->dataset = copy_dataset(plan->dataset_id);
 	price->grant = copy_grant(price->dataset);
 	price->purpose = eps_policy_check_purpose(price->dataset, price->grant, settings->purpose);
-	level = price_level(price, settings);
+	*units = price_units(price, settings);
 	decide_groups(price, plan, settings);
 	decide_bounds(price, plan, settings);
 	decide_coordinates(price, plan);
+	check_noise_choice(price, settings);
+	return price;
+}
+
+void
+eps_release_price_finish(EpsReleasePrice *price, const EpsReleasePlan *plan, const EpsSettings *settings,
+						 unsigned level, uint64 delta_units)
+{
 	if (price->ncoords > 0)
-		decide_noise(price, plan, settings,
-					 share_out(price, plan, eps_accountant_ladder_units(level)));
+		decide_noise(price, plan, settings, level);
 	decide_worst(price, level);
-	decide_threshold(price, settings);
+	decide_threshold(price, delta_units);
+}
+
+EpsReleasePrice *
+eps_release_price(const EpsReleasePlan *plan, const EpsSettings *settings)
+{
+	EpsReleasePrice *price;
+	uint64		units;
+
+	if (settings->accuracy > 0)
+		return settings->relative ? eps_release_price_relative(plan, settings) :
+			eps_release_price_absolute(plan, settings);
+	price = eps_release_price_begin(plan, settings, &units);
+	eps_release_price_finish(price, plan, settings, eps_accountant_ladder_down(units),
+							 eps_release_delta_units(price, settings));
 	return price;
 }

@@ -30,7 +30,9 @@
 typedef struct EpsPlanColumn
 {
 	Oid			type;
-	bool		summed;			/* else only whether it is NULL matters */
+	bool		summed;			/* else only whether it is NULL matters, */
+	bool		distinct;		/* or which value it is: of an EPS_COORD_VALUES alone */
+	Oid			collation;		/* then: of its equality */
 	int32		scale10;
 	int32		scale2;			/* floats only */
 	int64		lower;			/* in units, inclusive: every value is clamped to them */
@@ -42,13 +44,15 @@ typedef enum EpsCoordKind
 {
 	EPS_COORD_OWNERS,			/* owners with a row (whose column is not NULL) */
 	EPS_COORD_ROWS,				/* rows (whose column is not NULL) */
-	EPS_COORD_SUM				/* sum of the column's values */
+	EPS_COORD_SUM,				/* sum of the column's values */
+	EPS_COORD_VALUES			/* distinct values of the column that an owner offers to their union */
 } EpsCoordKind;
 
 typedef struct EpsPlanCoord
 {
 	EpsCoordKind kind;
 	int			column;			/* index of a value column; -1: every row */
+	int64		most;			/* VALUES: public number of values that there can be; 0 = unknown */
 	double		weight;			/* share of the price */
 } EpsPlanCoord;
 
@@ -82,7 +86,7 @@ typedef enum EpsOutputKind
 
 typedef enum EpsAggKind
 {
-	EPS_AGG_COUNT,				/* num: ROWS or OWNERS */
+	EPS_AGG_COUNT,				/* num: ROWS, OWNERS or VALUES */
 	EPS_AGG_SUM,				/* num: SUM; den: ROWS of the same column where the sum is centred, else -1 */
 	EPS_AGG_AVG					/* num: SUM; den: ROWS of the same column */
 } EpsAggKind;
@@ -135,7 +139,7 @@ extern EpsReleasePlan *eps_release_plan_from_list(const List *list);
 
 /* --- settings ------------------------------------------------------------ */
 
-extern void eps_release_init(void);		/* dp.epsilon, dp.rho, dp.delta, dp.noise, dp.groups,
+extern void eps_release_init(void);		/* dp.epsilon, dp.rho, dp.delta, dp.accuracy, dp.noise, dp.groups,
 										 * dp.groups_per_owner, dp.rows_per_owner, dp.purpose, dp.max_groups,
 										 * dp.repeats, dp.repeat_max_age */
 
@@ -159,6 +163,8 @@ typedef struct EpsSettings
 	double		epsilon;
 	double		rho;
 	double		delta;
+	double		accuracy;		/* half the width of every interval, or a share of every answer */
+	bool		relative;		/* the share */
 	EpsNoiseChoice noise;
 	EpsGroupsChoice groups;
 	int64		groups_per_owner;
@@ -190,8 +196,13 @@ typedef struct EpsReleasePrice
 	EpsCharge  *charges;		/* ncoords */
 	unsigned	worst_level;	/* ladder level of the exact worst case (rule 21) */
 	unsigned	worst_delta_level;
+	unsigned	booked_level;	/* of what the quota and the entry bear: worst_level, or what was booked
+								 * when the price was not known yet (rule 8) */
 	int64		tau;			/* threshold in grid steps of owners_coord */
 	uint16	   *delta_levels;	/* ladder level by number of groups 0..groups_per_owner */
+	const char *accuracy;		/* in words: what the price follows from; NULL if it was set */
+	struct EpsReleasePrice *pilot;	/* of the release that comes first where the accuracy is relative;
+									 * then this price is the highest that may follow it */
 } EpsReleasePrice;
 
 /*
@@ -200,6 +211,61 @@ typedef struct EpsReleasePrice
  * context.
  */
 extern EpsReleasePrice *eps_release_price(const EpsReleasePlan *plan, const EpsSettings *settings);
+
+/* --- accuracy (rule 8) ------------------------------------------------------- */
+
+/*
+ * An absolute accuracy is a price that follows from public bounds.  For a
+ * relative one the pilot comes first, a release of the same input: its plan has
+ * the outputs of the targets below, as double precision.  The price of the release
+ * that follows is a function of public bounds and of what the pilot has answered.
+ */
+
+/* An aggregate whose interval is to be exact enough. */
+typedef struct EpsAccuracyTarget
+{
+	EpsPlanOutput output;		/* its value; confidence: of the query's own intervals */
+	int			value;			/* output of the pilot */
+	int			rows;			/* of an average: output of the pilot, its number of rows; else -1 */
+} EpsAccuracyTarget;
+
+extern EpsAccuracyTarget *eps_release_targets(const EpsReleasePlan *plan, int *n);
+extern EpsReleasePlan *eps_release_pilot_plan(const EpsReleasePlan *plan);
+
+/* What a release answered: outputs of the pilot, group by group; NaN for NULL. */
+typedef struct EpsPilotAnswer
+{
+	const EpsReleasePrice *price;	/* of the pilot */
+	uint64		ngroups;
+	int			noutputs;
+	const double *values;
+} EpsPilotAnswer;
+
+/*
+ * The price of the release after its pilot: the lowest level of the ladder, up to
+ * `highest`, at which every target is as exact as settings ask by what the pilot
+ * answered; *reached says whether there is one, else it is `highest`.  The errors
+ * of eps_release_price, but not for the price.
+ */
+extern EpsReleasePrice *eps_release_price_after(const EpsReleasePlan *plan, const EpsSettings *settings,
+												const EpsPilotAnswer *pilot, unsigned highest, bool *reached);
+
+/* Half the widths of the intervals of a target's coordinates, in units of the target. */
+typedef struct EpsWidths
+{
+	double		num;
+	double		den;			/* rows; 0 where they do not count */
+} EpsWidths;
+
+extern EpsWidths eps_release_widths(const EpsReleasePlan *plan, const EpsReleasePrice *price,
+									const EpsAccuracyTarget *target);
+
+/* Half the width of a target's interval; of an average one with this value over this
+ * number of rows. INFINITY where there is no bound. */
+extern double eps_release_half_width(const EpsReleasePlan *plan, const EpsAccuracyTarget *target,
+									 const EpsWidths *widths, double value, double rows);
+
+/* --- more about prices --------------------------------------------------------- */
 
 /* Who would ask for which purpose at which price, without a query: data set,
  * grant, purpose and worst level only. The same errors. */
@@ -215,10 +281,13 @@ extern double eps_release_grid_step(const EpsReleasePlan *plan, const EpsRelease
 /* Mechanism in words, e.g. "discrete Gaussian, sigma 57.7, grid 1". */
 extern char *eps_release_mechanism_text(const EpsReleasePlan *plan, const EpsReleasePrice *price, int coord);
 
+/* Values that one owner may offer to a group of an EPS_COORD_VALUES: at least 1. */
+extern int64 eps_release_most_values(const EpsReleasePrice *price, const EpsPlanCoord *coord);
+
 /* A value column's bounds, e.g. "0 .. 500, centred at 250". */
 extern char *eps_release_bounds_text(const EpsReleasePlan *plan, int column);
 
-/* The worst case for one owner, e.g. "rho 0.000148 (epsilon 0.087), delta 5e-12". */
+/* The worst case for one owner, pilot included, e.g. "rho 0.000148 (epsilon 0.087), delta 5e-12". */
 extern char *eps_release_price_text(const EpsReleasePrice *price);
 
 /* Which groups come out, e.g. "20 of a public domain" or "noisy count of owners >= 41.3 (delta 5e-12)". */

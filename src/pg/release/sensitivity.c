@@ -4,8 +4,9 @@
  *
  * An owner counts with at most R rows (rows_per_owner) in at most L0 groups
  * (groups_per_owner).  The R rows are shared by all groups, so the worst case of
- * rows and sums puts them all into one; owners are counted once a group
- * (docs/privacy.md, sensitivity).
+ * rows and sums puts them all into one; owners are counted once a group; an owner
+ * offers to a group at most as many values as there can be (docs/privacy.md,
+ * sensitivity and distinct values).
  */
 #include "postgres.h"
 
@@ -46,6 +47,34 @@ largest_contribution(const EpsReleasePlan *plan, const EpsReleasePrice *price, c
 	return rows * column_radius(&plan->columns[coord->column]);
 }
 
+int64
+eps_release_most_values(const EpsReleasePrice *price, const EpsPlanCoord *coord)
+{
+	EPS_ENSURE(coord->kind == EPS_COORD_VALUES, "coordinate counts no values");
+	if (coord->most > 0)
+		return Min(coord->most, price->rows_per_owner);
+	return price->rows_per_owner;
+}
+
+/*
+ * R rows in at most L0 groups, at most m values each: the squares are largest where
+ * as many groups as possible are full.
+ */
+static EpsSensitivity
+values_sensitivity(const EpsReleasePrice *price, const EpsPlanCoord *coord)
+{
+	uint64		most = (uint64) eps_release_most_values(price, coord);
+	uint64		rows = (uint64) price->rows_per_owner;
+	uint64		full = Min(rows / most, (uint64) price->groups_per_owner);
+	uint64		rest = full < (uint64) price->groups_per_owner ? rows % most : 0;
+	EpsSensitivity s;
+
+	s.l2_squared = (EpsU128) full * most * most + (EpsU128) rest * rest;
+	s.l1 = full * most + rest;
+	s.linf = most;
+	return s;
+}
+
 EpsSensitivity
 eps_release_sensitivity(const EpsReleasePlan *plan, const EpsReleasePrice *price, const EpsPlanCoord *coord)
 {
@@ -66,6 +95,8 @@ eps_release_sensitivity(const EpsReleasePlan *plan, const EpsReleasePrice *price
 				 errmsg("bounds are too wide to be counted exactly"),
 				 errdetail("Rows per owner times the largest value exceeds 2^62 units of the column."),
 				 errhint("Narrow the value with dp.clamp(), or set dp.rows_per_owner.")));
+	if (coord->kind == EPS_COORD_VALUES)
+		return values_sensitivity(price, coord);
 	s.l2_squared = most * most;
 	s.l1 = (uint64) most;
 	s.linf = (uint64) most;

@@ -18,6 +18,7 @@
 static double setting_epsilon = 0.0;
 static double setting_rho = 0.0;
 static double setting_delta = 0.0;
+static char *setting_accuracy = NULL;
 static int	setting_noise = EPS_CHOICE_AUTO;
 static int	setting_groups = EPS_GROUPS_AUTO;
 static int	setting_groups_per_owner = 0;
@@ -73,6 +74,19 @@ check_delta(double *value, void **extra, GucSource source)
 }
 
 static bool
+check_accuracy(char **value, void **extra, GucSource source)
+{
+	double		accuracy;
+	bool		relative;
+
+	if (*value == NULL || eps_release_accuracy_parse(*value, &accuracy, &relative))
+		return true;
+	GUC_check_errdetail("An accuracy is a number above 0, half the width of every interval, or a percentage above 0 and below 100, as in '5 %%', of every answer.");
+	GUC_check_errhint("Use RESET to return to a price.");
+	return false;
+}
+
+static bool
 check_bound(int *value, void **extra, GucSource source)
 {
 	if (is_default(source, *value) || *value >= 1)
@@ -103,6 +117,9 @@ eps_release_init(void)
 	define_real("dp.epsilon", &setting_epsilon, "Price of each following release, as epsilon.", check_price);
 	define_real("dp.rho", &setting_rho, "Price of each following release, as rho of zCDP.", check_price);
 	define_real("dp.delta", &setting_delta, "Delta that group selection of a release may use.", check_delta);
+	DefineCustomStringVariable("dp.accuracy", "Accuracy of each following release, from which its price follows.",
+							   "A number is half the width of every interval; a percentage, one of every answer, after a pilot release.",
+							   &setting_accuracy, "", PGC_USERSET, 0, check_accuracy, NULL, NULL);
 	DefineCustomEnumVariable("dp.noise", "Noise of each following release.", NULL,
 							 &setting_noise, EPS_CHOICE_AUTO, noise_choices,
 							 PGC_USERSET, 0, NULL, NULL, NULL);
@@ -130,6 +147,8 @@ eps_release_settings(void)
 	s.epsilon = setting_epsilon;
 	s.rho = setting_rho;
 	s.delta = setting_delta;
+	if (setting_accuracy != NULL)
+		EPS_ENSURE(eps_release_accuracy_parse(setting_accuracy, &s.accuracy, &s.relative), "an accuracy is none");
 	s.noise = (EpsNoiseChoice) setting_noise;
 	s.groups = (EpsGroupsChoice) setting_groups;
 	s.groups_per_owner = setting_groups_per_owner;

@@ -47,16 +47,23 @@ loss_text(const EpsDataset *dataset, double loss)
 	return psprintf("rho %.4g (epsilon %.4g)", loss, epsilon);
 }
 
+/* A release and its pilot are one price to whoever asks. */
 char *
 eps_release_price_text(const EpsReleasePrice *price)
 {
-	double		loss = ldexp((double) eps_accountant_ladder_units(price->worst_level), -EPS_UNIT_BITS);
-	double		delta = ldexp((double) eps_accountant_ladder_units(price->worst_delta_level), -EPS_UNIT_BITS);
-	char	   *text = loss_text(price->dataset, loss);
+	uint64		units = eps_accountant_ladder_units(price->booked_level);
+	uint64		delta_units = eps_accountant_ladder_units(price->worst_delta_level);
+	char	   *text;
 
-	if (price->worst_delta_level == 0)
+	if (price->pilot != NULL)
+	{
+		units += eps_accountant_ladder_units(price->pilot->booked_level);
+		delta_units += eps_accountant_ladder_units(price->pilot->worst_delta_level);
+	}
+	text = loss_text(price->dataset, ldexp((double) units, -EPS_UNIT_BITS));
+	if (delta_units == 0)
 		return text;
-	return psprintf("%s, delta %.4g", text, delta);
+	return psprintf("%s, delta %.4g", text, ldexp((double) delta_units, -EPS_UNIT_BITS));
 }
 
 char *

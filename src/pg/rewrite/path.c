@@ -13,6 +13,7 @@
 #include "optimizer/cost.h"
 #include "optimizer/optimizer.h"
 #include "optimizer/pathnode.h"
+#include "optimizer/plancat.h"
 #include "optimizer/planner.h"
 #include "optimizer/tlist.h"
 #include "utils/builtins.h"
@@ -117,6 +118,27 @@ scan_targets(CustomPath *path, List *tlist, const EpsReleasePlan *plan)
 	return targets;
 }
 
+/*
+ * A scan that is read for columns alone gives its relation's rows as they are: the
+ * release node finds columns by position, and a copy of them costs as much as
+ * reading them.
+ */
+static void
+spare_projection(PlannerInfo *root, Plan *child)
+{
+	List	   *columns;
+	ListCell   *lc;
+
+	if (!IsA(child, SeqScan) && !IsA(child, IndexScan) && !IsA(child, BitmapHeapScan))
+		return;
+	/* NIL where a column was dropped */
+	columns = build_physical_tlist(root, find_base_rel(root, ((Scan *) child)->scanrelid));
+	foreach(lc, child->targetlist)
+		if (tlist_member(((TargetEntry *) lfirst(lc))->expr, columns) == NULL)
+			return;
+	child->targetlist = columns;
+}
+
 static List *
 child_positions(Plan *child, List *exprs)
 {
@@ -157,6 +179,7 @@ plan_release(PlannerInfo *root, RelOptInfo *rel, CustomPath *path, List *tlist, 
 
 	EPS_ENSURE(clauses == NIL, "a release has clauses of its own");
 	skip_params_of_input(root->glob);
+	spare_projection(root, linitial(custom_plans));
 	scan->scan.plan.targetlist = tlist;
 	scan->scan.plan.qual = NIL;
 	scan->scan.scanrelid = 0;

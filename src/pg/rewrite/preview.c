@@ -64,13 +64,13 @@ groups_text(const EpsReleasePlan *plan, const EpsReleasePrice *price)
 
 static void
 put_output(ReturnSetInfo *rsinfo, int number, const EpsReleasePlan *plan, const EpsReleasePrice *price,
-		   const EpsForecast *forecast, int j)
+		   bool repeat, TimestampTz at, int j)
 {
 	const EpsPlanOutput *output = &plan->outputs[j];
 	Datum		values[EPS_PREVIEW_COLUMNS] = {0};
 	bool		nulls[EPS_PREVIEW_COLUMNS] = {0};
 	double		stddev = eps_release_output_stddev(plan, price, output);
-	double		units = (double) eps_accountant_ladder_units(price->worst_level) / (double) EPS_UNITS_PER_ONE;
+	double		units = (double) eps_accountant_ladder_units(price->booked_level) / (double) EPS_UNITS_PER_ONE;
 	double		epsilon = units;
 
 	if (!price->dataset->pure &&
@@ -90,10 +90,19 @@ put_output(ReturnSetInfo *rsinfo, int number, const EpsReleasePlan *plan, const 
 	values[9] = Float8GetDatum((double) eps_accountant_ladder_units(price->worst_delta_level) / (double) EPS_UNITS_PER_ONE);
 	values[10] = CStringGetTextDatum(groups_text(plan, price));
 	values[11] = Int64GetDatum(price->rows_per_owner);
-	values[12] = BoolGetDatum(forecast->repeat);
-	values[13] = TimestampTzGetDatum(forecast->at);
-	nulls[13] = !forecast->repeat;
+	values[12] = BoolGetDatum(repeat);
+	values[13] = TimestampTzGetDatum(at);
+	nulls[13] = !repeat;
 	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+}
+
+static void
+put_release(ReturnSetInfo *rsinfo, int number, const EpsReleasePlan *plan, const EpsReleasePrice *price,
+			bool repeat, TimestampTz at)
+{
+	for (int j = 0; j < plan->noutputs; j++)
+		if (plan->outputs[j].kind == EPS_OUTPUT_VALUE)
+			put_output(rsinfo, number, plan, price, repeat, at, j);
 }
 
 typedef struct EpsCollect
@@ -130,6 +139,7 @@ put_releases(ReturnSetInfo *rsinfo, const List *scans)
 {
 	EpsSettings settings = eps_release_settings();
 	int			n = list_length(scans);
+	int			number = 0;
 	const EpsReleasePlan **plans = palloc(sizeof(EpsReleasePlan *) * Max(n, 1));
 	EpsReleasePrice **prices = palloc(sizeof(EpsReleasePrice *) * Max(n, 1));
 	EpsForecast *forecast;
@@ -142,11 +152,10 @@ put_releases(ReturnSetInfo *rsinfo, const List *scans)
 	forecast = eps_exec_forecast(plans, prices, n, &settings);
 	for (int i = 0; i < n; i++)
 	{
-		for (int j = 0; j < plans[i]->noutputs; j++)
-		{
-			if (plans[i]->outputs[j].kind == EPS_OUTPUT_VALUE)
-				put_output(rsinfo, i + 1, plans[i], prices[i], &forecast[i], j);
-		}
+		if (forecast[i].pilot != NULL)
+			put_release(rsinfo, ++number, forecast[i].pilot, prices[i]->pilot,
+						forecast[i].pilot_repeat, forecast[i].pilot_at);
+		put_release(rsinfo, ++number, plans[i], prices[i], forecast[i].repeat, forecast[i].at);
 	}
 }
 
