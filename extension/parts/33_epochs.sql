@@ -10,7 +10,8 @@ BEGIN
 		dataset_id integer NOT NULL,
 		change_no bigint NOT NULL,
 		change bytea NOT NULL,
-		PRIMARY KEY (dataset_id, change_no));
+		PRIMARY KEY (dataset_id, change_no))
+		WITH (autovacuum_vacuum_insert_threshold = -1, autovacuum_analyze_threshold = 2147483647);
 	COMMENT ON TABLE dp_book.owner_change IS
 		'limits, consents, merges and renumberings in the order in which they happened, as the next owners entry commits them';
 
@@ -38,7 +39,10 @@ BEGIN
 		epoch bigint NOT NULL,
 		first_account integer NOT NULL,
 		states bytea NOT NULL,
-		PRIMARY KEY (dataset_id, epoch, first_account));
+		PRIMARY KEY (dataset_id, epoch, first_account))
+		WITH (autovacuum_vacuum_insert_threshold = -1, autovacuum_analyze_threshold = 2147483647);
+	-- as of charges: how many rows stand here is data, and nobody may count them
+	ALTER TABLE dp_book.snapshot ALTER COLUMN states SET STORAGE PLAIN;
 	COMMENT ON TABLE dp_book.snapshot IS
 		'what the accounts held at the end of the newest epochs: the leaves of their maps';
 

@@ -45,6 +45,7 @@ some_owners(void)
 	randomise(&owners.balance, sizeof(owners.balance));
 	randomise(&owners.consent, sizeof(owners.consent));
 	owners.last = owners.first + eps_test_random(&entropy, 40);
+	owners.as_of = eps_test_random(&entropy, 62);
 	return owners;
 }
 
@@ -143,7 +144,7 @@ test_reserved(void **state)
 		else if (kind == EPS_ENTRY_OWNERS)
 		{
 			refuse_where_not_zero((EpsEntryKind) kind, 96 + 65, 96 + 72);
-			refuse_where_not_zero((EpsEntryKind) kind, 96 + 88, 256);
+			refuse_where_not_zero((EpsEntryKind) kind, 96 + 96, 256);
 		}
 		else if (kind != EPS_ENTRY_KEY)
 			refuse_where_not_zero((EpsEntryKind) kind, 96, 256);

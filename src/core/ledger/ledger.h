@@ -84,7 +84,7 @@ typedef struct EpsOwnersBody
 	uint8_t		depth;			/* 1 .. EPS_MAP_MAX_DEPTH */
 	uint64_t	first;			/* seconds of the epoch, since 1970 */
 	uint64_t	last;			/* not before first */
-	uint64_t	as_of;			/* seq of the entry for which the maps stand */
+	uint64_t	as_of;			/* seq of the entry as of which the maps stand, 0: none */
 } EpsOwnersBody;
 
 extern void eps_ledger_key_write(uint8_t body[EPS_ENTRY_BODY_LEN], const EpsKeyBody *in);
