@@ -100,8 +100,16 @@ OBJS_PG = \
 	src/pg/budget/answers.o \
 	src/pg/budget/bitmap.o \
 	src/pg/budget/book.o \
+	src/pg/budget/clock.o \
 	src/pg/budget/commit.o \
 	src/pg/budget/directory.o \
+	src/pg/budget/epoch.o \
+	src/pg/budget/epoch_answers.o \
+	src/pg/budget/epoch_change.o \
+	src/pg/budget/epoch_log.o \
+	src/pg/budget/epoch_proof.o \
+	src/pg/budget/epoch_state.o \
+	src/pg/budget/epoch_verify.o \
 	src/pg/budget/fold.o \
 	src/pg/budget/init.o \
 	src/pg/budget/key.o \
@@ -134,6 +142,7 @@ OBJS_PG = \
 	src/pg/exec/bound.o \
 	src/pg/exec/candidates.o \
 	src/pg/exec/collect.o \
+	src/pg/exec/digest.o \
 	src/pg/exec/emit.o \
 	src/pg/exec/entries.o \
 	src/pg/exec/content.o \
