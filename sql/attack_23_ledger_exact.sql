@@ -45,7 +45,7 @@ BEGIN
 	PERFORM set_config('dp.repeats', 'off', false);
 	-- until whoever is in every answer is exhausted, and then left out
 	FOR i IN 1 .. 12 LOOP
-		EXECUTE format('SELECT count(*) + %s FROM %I WHERE id >= 0', i, relation);
+		EXECUTE format('SELECT count(*) FROM %I WHERE id >= 0', relation);
 	END LOOP;
 	EXECUTE format('SELECT share FROM dp.drop_share(%L)', dataset);
 	PERFORM set_config('dp.purpose', 'study', false);
