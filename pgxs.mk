@@ -157,6 +157,7 @@ OBJS_PG = \
 	src/pg/guard/doors.o \
 	src/pg/guard/guard.o \
 	src/pg/guard/session.o \
+	src/pg/guard/stack.o \
 	src/pg/guard/expression.o \
 	src/pg/module/module.o
 

@@ -14,6 +14,18 @@
 
 /* --- nodes ----------------------------------------------------------------- */
 
+/*
+ * Values of enums are looked up in the catalogue when two are compared, so when a
+ * row is met: the type must not be one that the analyst can drop before.
+ */
+static void
+check_type(Node *node)
+{
+	if (eps_policy_session_owns_type(exprType(node)))
+		eps_analyze_refuse(exprLocation(node), "a value of a type of the analyst's own is not allowed beside protected rows", NULL,
+						   "Use text or a number instead.");
+}
+
 static Node *
 total_var(EpsScope *scope, Var *var, EpsFact *fact)
 {
@@ -166,6 +178,41 @@ is_unknown_param(EpsScope *scope, Node *node)
 	return IsA(node, Param) && ((Param *) node)->paramkind == PARAM_EXTERN;
 }
 
+static bool
+are_constants(EpsScope *scope, List *list)
+{
+	ListCell   *lc;
+	Const	   *ignored;
+
+	foreach(lc, list)
+	{
+		if (!eps_analyze_const_value(scope, lfirst(lc), &ignored))
+			return false;
+	}
+	return true;
+}
+
+/*
+ * x op ANY (ARRAY[a, b]) as x op a OR x op b, and ALL with AND.  An array of values
+ * of any length, put together when a row is met, could be larger than memory allows.
+ */
+static Node *
+compare_one_by_one(const ScalarArrayOpExpr *expr, Node *left, List *elements)
+{
+	List	   *comparisons = NIL;
+	ListCell   *lc;
+
+	foreach(lc, elements)
+	{
+		OpExpr	   *op = (OpExpr *) make_opclause(expr->opno, BOOLOID, false, copyObject((Expr *) left), lfirst(lc),
+												  InvalidOid, expr->inputcollid);
+
+		op->opfuncid = expr->opfuncid;
+		comparisons = lappend(comparisons, op);
+	}
+	return (Node *) (expr->useOr ? make_orclause(comparisons) : make_andclause(comparisons));
+}
+
 /* x IN (...), x = ANY (array): elements are constants or total expressions. */
 static Node *
 total_array_op(EpsScope *scope, ScalarArrayOpExpr *expr, EpsFact *fact)
@@ -182,11 +229,15 @@ total_array_op(EpsScope *scope, ScalarArrayOpExpr *expr, EpsFact *fact)
 		eps_analyze_refuse(expr->location, "this operator is not allowed with ANY or ALL beside protected rows",
 						   NULL, "Use =, <>, <, <=, > or >= of builtin types.");
 	eps_analyze_check_collation(expr->inputcollid, list_make1(linitial(expr->args)), expr->location);
+	*fact = eps_analyze_type_fact(BOOLOID, -1);
 	if (IsA(array, ArrayExpr))
 	{
 		ArrayExpr  *elements = copyObject((ArrayExpr *) array);
+		bool		large = get_typlen(elements->element_typeid) < 0 && !are_constants(scope, elements->elements);
 
 		elements->elements = eps_analyze_total_list(scope, elements->elements);
+		if (large)
+			return compare_one_by_one(expr, eps_analyze_operand(scope, linitial(expr->args), &part), elements->elements);
 		array = (Node *) elements;
 	}
 	else if (!is_unknown_param(scope, array) && !eps_analyze_const_value(scope, array, &value) &&
@@ -195,8 +246,8 @@ total_array_op(EpsScope *scope, ScalarArrayOpExpr *expr, EpsFact *fact)
 						   NULL, "Write x IN (1, 2, 3) or x = ANY ('{1,2,3}').");
 	else
 		array = copyObject(array);
+	check_type(array);
 	result->args = list_make2(eps_analyze_operand(scope, linitial(expr->args), &part), array);
-	*fact = eps_analyze_type_fact(BOOLOID, -1);
 	return (Node *) result;
 }
 
@@ -402,6 +453,7 @@ eps_analyze_total(EpsScope *scope, Node *node, EpsFact *fact)
 
 	if (node == NULL)
 		return NULL;
+	check_type(node);
 	if (IsA(node, Const))
 		check_constant((Const *) node, exprLocation(node));
 	else if (eps_analyze_const_value(scope, node, &value))
@@ -431,6 +483,7 @@ eps_analyze_operand(EpsScope *scope, Node *node, EpsFact *fact)
 {
 	if (!is_unknown_param(scope, node))
 		return eps_analyze_total(scope, node, fact);
+	check_type(node);
 	*fact = eps_analyze_type_fact(exprType(node), exprTypmod(node));
 	return (Node *) copyObject(node);
 }

@@ -9,6 +9,7 @@
 
 #include "pg/exec/exec_internal.h"
 
+#include "access/tableam.h"
 #include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "executor/executor.h"
@@ -291,6 +292,28 @@ enter_parallel_mode(EState *estate)
 	return true;
 }
 
+/*
+ * Where a scan of a large relation stands is where the next one begins, anybody's:
+ * of a public relation, an analyst would see which of its rows were looked for.  (In
+ * parallel workers it is off altogether: pg/module.)
+ */
+static void
+collect_apart(Collector *c)
+{
+	bool		synchronize = synchronize_seqscans;
+
+	synchronize_seqscans = false;
+	PG_TRY();
+	{
+		collect_rows(c);
+	}
+	PG_FINALLY();
+	{
+		synchronize_seqscans = synchronize;
+	}
+	PG_END_TRY();
+}
+
 void
 eps_exec_collect(EpsRun *run)
 {
@@ -303,7 +326,7 @@ eps_exec_collect(EpsRun *run)
 	run->groups = eps_exec_groups_create(run->plan, run->price);
 	make_collector(&c, run);
 	MemoryContextSwitchTo(query);
-	collect_rows(&c);
+	collect_apart(&c);
 	eps_exec_pad_reading_ended();
 	ExecShutdownNode(run->node->child);
 	if (entered)

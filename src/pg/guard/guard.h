@@ -32,6 +32,23 @@ extern void eps_guard_check(const PlannedStmt *stmt);
 extern void eps_guard_check_session(void);
 
 /*
+ * ERROR unless the stack has room for whatever reading this plan's rows takes:
+ * else an analyst who asks from deep inside a recursion chooses which row is the
+ * first that the limit is hit at.
+ */
+extern void eps_guard_check_stack(const PlannedStmt *stmt);
+
+/* Messages and traces of the session, while what read protected rows ends. */
+typedef struct EpsTraces
+{
+	int			client_min_messages;
+	bool		trace_sort;
+} EpsTraces;
+
+extern void eps_guard_silence(EpsTraces *out);
+extern void eps_guard_unsilence(const EpsTraces *traces);
+
+/*
  * ERROR PV007 if a role of this session that is an analyst may execute, by its
  * own right, through PUBLIC or as a role that it is a member of, a function that
  * shows how much a release reads or writes (rule 31).  Looks at rights, so it

@@ -49,6 +49,26 @@ refuse_setting(const char *name, const char *value)
 }
 
 void
+eps_guard_silence(EpsTraces *out)
+{
+	out->client_min_messages = client_min_messages;
+	client_min_messages = Max(client_min_messages, NOTICE);
+#ifdef TRACE_SORT
+	out->trace_sort = trace_sort;
+	trace_sort = false;
+#endif
+}
+
+void
+eps_guard_unsilence(const EpsTraces *traces)
+{
+	client_min_messages = traces->client_min_messages;
+#ifdef TRACE_SORT
+	trace_sort = traces->trace_sort;
+#endif
+}
+
+void
 eps_guard_check_session(void)
 {
 	if (client_min_messages < NOTICE)

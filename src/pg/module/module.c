@@ -10,6 +10,9 @@
 #include "executor/executor.h"
 #include "fmgr.h"
 #include "miscadmin.h"
+#include "access/parallel.h"
+#include "access/tableam.h"
+#include "jit/jit.h"
 #include "optimizer/planner.h"
 #include "utils/guc.h"
 #include "utils/inval.h"
@@ -27,6 +30,7 @@ PG_MODULE_MAGIC;
 static planner_hook_type prev_planner = NULL;
 static ExecutorStart_hook_type prev_executor_start = NULL;
 static ExecutorRun_hook_type prev_executor_run = NULL;
+static ExecutorEnd_hook_type prev_executor_end = NULL;
 
 static PlannedStmt *
 plan_next(Query *parse, const char *query_string, int cursor_options, ParamListInfo params)
@@ -58,7 +62,11 @@ plan_analyst(Query *parse, const char *query_string, int cursor_options, ParamLi
 	else
 		result = plan_next(parse, query_string, cursor_options, params);
 	result->dependsOnRole = true;
+	/* EXPLAIN counts what is compiled, below a release too */
+	result->jitFlags = PGJIT_NONE;
 	eps_guard_check(result);
+	/* the planner has run functions of the analyst's: what is set now prints this plan */
+	eps_guard_check_session();
 	return result;
 }
 
@@ -98,6 +106,9 @@ refuse_instrumentation(QueryDesc *query)
 static void
 module_executor_start(QueryDesc *query, int eflags)
 {
+	/* of a worker's scans, as in eps_exec_collect(); a worker does nothing else */
+	if (IsParallelWorker() && eps_policy_is_analyst_session())
+		synchronize_seqscans = false;
 	if (eps_policy_is_analyst_session())
 	{
 		eps_guard_check(query->plannedstmt);
@@ -119,6 +130,7 @@ run_releases(QueryDesc *query)
 	eps_guard_check_session();
 	eps_guard_check_doors();
 	eps_guard_check(query->plannedstmt);
+	eps_guard_check_stack(query->plannedstmt);
 	eps_exec_run_releases(query);
 }
 
@@ -146,6 +158,33 @@ module_executor_run(QueryDesc *query, ScanDirection direction, uint64 count, boo
 }
 #endif
 
+/*
+ * What is below a release ends here, and says how much it held where traces are on:
+ * the analyst's functions above the release may have turned them on meanwhile.
+ */
+static void
+module_executor_end(QueryDesc *query)
+{
+	EpsTraces	traces = {0};
+	bool		quiet = eps_exec_has_release(query->plannedstmt);
+
+	if (quiet)
+		eps_guard_silence(&traces);
+	PG_TRY();
+	{
+		if (prev_executor_end)
+			prev_executor_end(query);
+		else
+			standard_ExecutorEnd(query);
+	}
+	PG_FINALLY();
+	{
+		if (quiet)
+			eps_guard_unsilence(&traces);
+	}
+	PG_END_TRY();
+}
+
 static void
 install_hooks(void)
 {
@@ -155,6 +194,8 @@ install_hooks(void)
 	ExecutorStart_hook = module_executor_start;
 	prev_executor_run = ExecutorRun_hook;
 	ExecutorRun_hook = module_executor_run;
+	prev_executor_end = ExecutorEnd_hook;
+	ExecutorEnd_hook = module_executor_end;
 }
 
 void

@@ -119,6 +119,12 @@ extern void eps_policy_init(void);	/* settings, hooks and callbacks; from _PG_in
 extern bool eps_policy_is_analyst_session(void);
 
 /*
+ * Is the type one that an analyst of this session owns, or can become the owner of?
+ * Such a type may be dropped between the making of a plan and its run.
+ */
+extern bool eps_policy_session_owns_type(Oid type);
+
+/*
  * The roles of this session (current, outer, session, login) that are analysts:
  * fills role, returns how many.  A matter of membership alone, so it answers in
  * a database without a book as well.  Needs a transaction.

@@ -1,7 +1,7 @@
 /*
  * reach.c
  *	  Whether an analyst can change a relation, or own it: then the relation shows
- *	  what of it was read.
+ *	  what of it was read.  The same for types.
  *
  * Not what the analyst's role holds at this moment counts, but what it can get:
  * rights of roles that SET ROLE leads to, with or without INHERIT; rights that an
@@ -10,9 +10,11 @@
 #include "pg/policy/policy_internal.h"
 
 #include "access/htup_details.h"
+#include "access/transam.h"
 #include "catalog/pg_attribute.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
+#include "catalog/pg_type.h"
 #include "utils/acl.h"
 #include "utils/syscache.h"
 
@@ -90,4 +92,21 @@ eps_policy_session_can_write(Oid relid)
 			return true;
 	}
 	return false;
+}
+
+/* An array type has the owner of its elements.  One that is gone counts as owned. */
+bool
+eps_policy_session_owns_type(Oid type)
+{
+	HeapTuple	tuple;
+	bool		owns;
+
+	if (type < FirstNormalObjectId)
+		return false;
+	tuple = SearchSysCache1(TYPEOID, ObjectIdGetDatum(type));
+	if (!HeapTupleIsValid(tuple))
+		return true;
+	owns = eps_policy_session_can_act_as(((Form_pg_type) GETSTRUCT(tuple))->typowner);
+	ReleaseSysCache(tuple);
+	return owns;
 }
