@@ -168,11 +168,35 @@ OBJS_TEST = \
 	src/pg/budget/test_points.o \
 	src/pg/exec/test_tape.o
 
+# The program for auditors, witnesses and owners; it shares the core's objects
+OBJS_CLI = \
+	src/cli/answers.o \
+	src/cli/audit.o \
+	src/cli/boots.o \
+	src/cli/bundle.o \
+	src/cli/epochs.o \
+	src/cli/export.o \
+	src/cli/files.o \
+	src/cli/fold.o \
+	src/cli/keys.o \
+	src/cli/ladder.o \
+	src/cli/main.o \
+	src/cli/openings.o \
+	src/cli/policy.o \
+	src/cli/program.o \
+	src/cli/show.o \
+	src/cli/text.o \
+	src/cli/tiles.o \
+	src/cli/tree.o \
+	src/cli/util.o \
+	src/cli/verify.o
+
 # --- flags -------------------------------------------------------------------
 
 # PostgreSQL 15 leaves PGDLLEXPORT empty, which -fvisibility=hidden needs.
 PG_CPPFLAGS = -I$(EPS_TOP)/src \
 	-isystem $(shell $(PG_CONFIG) --includedir-server) \
+	-isystem $(shell $(PG_CONFIG) --includedir) \
 	-D'PGDLLEXPORT=__attribute__((visibility("default")))' \
 	-DEPS_VERSION='"$(EPS_VERSION)"'
 ifdef EPS_TEST_BUILD
@@ -190,7 +214,8 @@ ifneq (,$(findstring clang,$(CC)))
 PG_CFLAGS += -Wno-unknown-warning-option -Wno-ignored-optimization-argument
 endif
 
-SHLIB_LINK = -lsodium -lcrypto -lgsl -lgslcblas -lm
+EPS_CORE_LIBS = -lsodium -lcrypto -lgsl -lgslcblas -lm
+SHLIB_LINK = $(EPS_CORE_LIBS)
 
 # --- PGXS --------------------------------------------------------------------
 
@@ -208,12 +233,33 @@ include $(PGXS)
 EPS_QUIET = $(if $(V),,@)
 
 # -MMD -MP: a changed header rebuilds what includes it.
-$(OBJS): %.o: $(EPS_TOP)/%.c $(EPS_TOP)/pgxs.mk
+$(OBJS) $(OBJS_CLI): %.o: $(EPS_TOP)/%.c $(EPS_TOP)/pgxs.mk
 	@mkdir -p $(@D)
 	@echo "  CC      $*.c"
 	$(EPS_QUIET)$(CC) $(CFLAGS) $(CPPFLAGS) -MMD -MP -c -o $@ $<
 
--include $(OBJS:.o=.d)
+-include $(OBJS:.o=.d) $(OBJS_CLI:.o=.d)
+
+EPS_PROGRAM = bin/pg_epsilon
+EPS_MAN = $(EPS_TOP)/docs/man/pg_epsilon.1
+
+$(EPS_PROGRAM): $(OBJS_CLI) $(OBJS_CORE) $(EPS_TOP)/pgxs.mk
+	@mkdir -p $(@D)
+	@echo "  LD      $@"
+	$(EPS_QUIET)$(CC) $(CFLAGS) -o $@ $(OBJS_CLI) $(OBJS_CORE) -L$(libdir) -lpq -ljansson $(EPS_CORE_LIBS)
+
+all: $(EPS_PROGRAM)
+
+install: install-program
+.PHONY: install-program uninstall-program
+install-program: $(EPS_PROGRAM)
+	$(MKDIR_P) '$(DESTDIR)$(bindir)' '$(DESTDIR)$(mandir)/man1'
+	$(INSTALL_PROGRAM) $(EPS_PROGRAM) '$(DESTDIR)$(bindir)/pg_epsilon'
+	$(INSTALL_DATA) $(EPS_MAN) '$(DESTDIR)$(mandir)/man1/pg_epsilon.1'
+
+uninstall: uninstall-program
+uninstall-program:
+	rm -f '$(DESTDIR)$(bindir)/pg_epsilon' '$(DESTDIR)$(mandir)/man1/pg_epsilon.1'
 
 # A list that has changed must link again, though no object is newer.
 $(shlib): $(EPS_TOP)/pgxs.mk
@@ -224,7 +270,7 @@ $(DATA_built): $(EPS_PARTS) $(EPS_TOP)/extension/parts
 	@mkdir -p $(@D)
 	cat $(EPS_PARTS) > $@
 
-EXTRA_CLEAN = $(OBJS:.o=.d)
+EXTRA_CLEAN = $(OBJS:.o=.d) $(OBJS_CLI) $(OBJS_CLI:.o=.d) $(EPS_PROGRAM)
 
 # The tests of sql/ against the running server that PGHOST, PGPORT and PGUSER
 # name, each in a database of its own (pg_regress drops and creates it).  Those
