@@ -16,10 +16,11 @@
 #include "core/accountant/accountant.h"
 #include "core/crypto/crypto.h"
 #include "core/ledger/ledger.h"
+#include "core/mechanism/mechanism.h"
 
 #define START_AT UINT64_C(1767225600000000)	/* 2026-01-01 */
 #define NDATASETS 2
-#define NLEVELS 8
+#define NLEVELS 12
 #define SALTS 256
 
 typedef struct Bytes
@@ -56,6 +57,8 @@ typedef struct Dataset
 	uint32_t	naccounts;
 	Account    *account;
 	Bytes		changes;
+	bool		cheated;		/* in this epoch */
+	uint32_t	spoiled;
 	/* an epoch that has ended, whose entry is still to come */
 	bool		ended;
 	EpsOwnersBody body;
@@ -66,7 +69,7 @@ typedef struct Dataset
 typedef struct Maker
 {
 	const char *dir;
-	const LedgerPlan *plan;
+	LedgerPlan *plan;
 	uint8_t		stream_key[32];
 	uint64_t	stream_at;
 	uint8_t		id[EPS_LEDGER_ID_LEN];
@@ -87,6 +90,7 @@ typedef struct Maker
 	uint64_t	waiting[SALTS];	/* releases whose answers are not committed */
 	unsigned	nwaiting;
 	uint64_t	answered_to;
+	const Dataset *skipped;		/* of whom an epoch was not told */
 	bool		failed;
 } Maker;
 
@@ -167,6 +171,16 @@ save_tile(Maker *m, int level, uint64_t n, unsigned width, const void *bytes, si
 
 	eps_ledger_tile_path(path, level, n, width);
 	save(m, path, bytes, len);
+}
+
+/* Is it time to cheat like this? The next entry is the one that is not sound. */
+static bool
+cheat(Maker *m, LedgerCheat how)
+{
+	if (m->plan->cheat != how || m->plan->cheated != 0 || m->size + 1 < m->plan->cheat_at)
+		return false;
+	m->plan->cheated = m->size + 1;
+	return true;
 }
 
 /* --- the log -------------------------------------------------------------------------- */
@@ -275,6 +289,17 @@ recovery(Maker *m)
 	append(m, EPS_ENTRY_RECOVERY, NULL, field, NULL);
 }
 
+void
+ledger_secret(uint8_t secret[64], const LedgerPlan *plan, unsigned n)
+{
+	uint8_t		seed[32] = {0};
+	uint8_t		public_key[32];
+
+	memcpy(seed, &plan->seed, sizeof(plan->seed));
+	seed[31] = (uint8_t) (2 + n);
+	eps_crypto_sign_seed(public_key, secret, seed);
+}
+
 static void
 new_key(Maker *m)
 {
@@ -282,16 +307,15 @@ new_key(Maker *m)
 	EpsKeyBody	body = {0};
 	uint8_t		bytes[EPS_ENTRY_BODY_LEN];
 	uint8_t		statement[EPS_KEY_STATEMENT_LEN];
-	uint8_t		seed[32];
 	unsigned	n = m->nkeys++;
 
-	draw(m, seed, sizeof(seed));
-	eps_crypto_sign_seed(m->public_key[n], m->secret[n], seed);
+	ledger_secret(m->secret[n], m->plan, n);
+	memcpy(m->public_key[n], m->secret[n] + 32, sizeof(m->public_key[n]));
 	memcpy(body.key, m->public_key[n], sizeof(body.key));
 	eps_ledger_key_statement(statement, m->id, m->size + 1, body.key);
 	eps_crypto_sign(body.by_new, statement, sizeof(statement), m->secret[n]);
 	if (n > 0)
-		eps_crypto_sign(body.by_old, statement, sizeof(statement), m->secret[n - 1]);
+		eps_crypto_sign(body.by_old, statement, sizeof(statement), m->secret[cheat(m, LEDGER_BENDS_KEY) ? n : n - 1]);
 	eps_ledger_key_write(bytes, &body);
 	append(m, EPS_ENTRY_KEY, NULL, field, bytes);
 }
@@ -308,12 +332,28 @@ policy(Maker *m, Dataset *d, const char *action, const char *relation, const cha
 	append(m, EPS_ENTRY_POLICY, d, field, NULL);
 }
 
+/* Epsilon 2 at delta 1e-6, or pure; 5 % set aside. */
 static void
-make_dataset(Maker *m, Dataset *d, const char *name)
+set_promise(Dataset *d)
+{
+	double		rho = 2;
+	uint64_t	units;
+
+	if (!d->pure && (eps_mechanism_zcdp_rho(&rho, 2, 5e-7) != EPS_OK ||
+					 eps_mechanism_units_down(&d->delta_limit, 4.9e-7) != EPS_OK))
+		abort();
+	if (eps_mechanism_units_down(&units, rho) != EPS_OK)
+		abort();
+	d->cap = units / 100 * 95;
+	d->standard = d->cap / (d->pure ? 2 : 1);
+	d->side = units - d->cap;
+}
+
+static void
+promise(Maker *m, Dataset *d, const char *action, const char *name)
 {
 	char		row[1024];
 
-	d->account = calloc(d->capacity, sizeof(Account));
 	(void) snprintf(row, sizeof(row), "{\"name\": \"%s\", \"delta\": %s, \"epsilon\": 2, \"capacity\": %" PRIu32
 					", \"standard\": 2, \"cap_units\": %" PRIu64 ", \"closed_at\": null, \"accountant\": \"%s\", "
 					"\"created_at\": \"2026-01-01T00:00:00+00:00\", \"created_by\": \"iris\", \"dataset_id\": %" PRIu32
@@ -322,7 +362,24 @@ make_dataset(Maker *m, Dataset *d, const char *name)
 					"\"worst_case_from\": null, \"conversion_delta\": %s}", name, d->pure ? "0" : "1e-06", d->capacity,
 					d->cap, d->pure ? "pure" : "zcdp", d->number, d->worst_case ? "worst_case" : "zero", d->side,
 					d->delta_limit, d->standard, d->pure ? "0" : "5e-07");
-	policy(m, d, "insert dataset", "", row);
+	policy(m, d, action, "", row);
+}
+
+static void
+raise_promise(Maker *m, Dataset *d)
+{
+	d->cap++;
+	promise(m, d, "update dataset", "hospital");
+	d->cap--;
+}
+
+static void
+make_dataset(Maker *m, Dataset *d, const char *name)
+{
+	char		row[1024];
+
+	d->account = calloc(d->capacity, sizeof(Account));
+	promise(m, d, "insert dataset", name);
 	(void) snprintf(row, sizeof(row), "{\"purpose\": \"research\", \"set_by\": \"iris\", \"valid_to\": null, \"ended_by\": null, "
 					"\"dataset_id\": %" PRIu32 ", \"purpose_no\": 0, \"valid_from\": \"2026-01-01T00:00:07+00:00\", "
 					"\"default_consent\": true}", d->number);
@@ -370,11 +427,30 @@ charge(Dataset *d, uint32_t account, unsigned level, unsigned delta_level)
 	Account    *a = &d->account[account];
 	uint64_t	limit = a->limit < d->cap ? a->limit : d->cap;
 
-	if (a->spent + level_units(level) > limit || a->spent_delta + level_units(delta_level) > d->delta_limit)
+	if (a->merged || a->spent + level_units(level) > limit || a->spent_delta + level_units(delta_level) > d->delta_limit)
 		return false;
 	a->spent += level_units(level);
 	a->spent_delta += level_units(delta_level);
 	return true;
+}
+
+/* As if limits and worst cases were not there. */
+static void
+spoil_charges(Maker *m, Dataset *d, roaring_bitmap_t *low, roaring_bitmap_t *high, unsigned *level)
+{
+	if (roaring_bitmap_is_empty(low) || m->size + 1 < m->plan->cheat_at)
+		return;
+	if (cheat(m, LEDGER_CHARGES_TWICE))
+		roaring_bitmap_add(high, roaring_bitmap_minimum(low));
+	if (cheat(m, LEDGER_CHARGES_STRANGER))
+		roaring_bitmap_add(high, d->naccounts);
+	if (cheat(m, LEDGER_CHARGES_ABOVE_WORST))
+		*level += 3;
+	if (m->plan->cheat == LEDGER_CHARGES_ABOVE_LIMIT)
+		for (uint32_t i = 0; i < d->naccounts; i++)
+			if (d->account[i].limit < d->account[i].spent + level_units(*level - 2) && !roaring_bitmap_contains(low, i) &&
+				!roaring_bitmap_contains(high, i) && !d->pure && cheat(m, LEDGER_CHARGES_ABOVE_LIMIT))
+				roaring_bitmap_add(low, i);
 }
 
 /* Owners who stand in a stretch are charged the lower level, others the higher. */
@@ -396,6 +472,7 @@ put_charges(Maker *m, Bytes *out, Dataset *d, unsigned level, unsigned delta_lev
 		if (account - first >= n && !roaring_bitmap_contains(high, account) && charge(d, account, level, delta_level))
 			roaring_bitmap_add(high, account);
 	}
+	spoil_charges(m, d, low, high, &level);
 	for (int i = 0; i < 2; i++)
 	{
 		roaring_bitmap_t *set = i == 0 ? low : high;
@@ -434,31 +511,31 @@ answer(Maker *m, Dataset *d, EpsEntryKind kind)
 	Bytes		links = {0};
 	Bytes		owners = {0};
 	EpsField	field[8] = {{NULL, 0}};
-	unsigned	level = kind == EPS_ENTRY_REPEAT ? 0 : 150 + below(m, NLEVELS);
+	unsigned	level = kind == EPS_ENTRY_REPEAT ? 0 : 192 + below(m, NLEVELS);
 	unsigned	delta_level = kind == EPS_ENTRY_RELEASE && !d->pure && below(m, 3) == 0 ? 60 + below(m, NLEVELS) : 0;
 	uint64_t	units = 0;
 	uint64_t	delta_units = 0;
 
 	if (m->plan->entries > 100000 && level > 0)
 		level = 60 + below(m, NLEVELS);
-	if (kind == EPS_ENTRY_LEFT_OUT && d->side_spent + level_units(level) > d->side)
+	if (kind == EPS_ENTRY_LEFT_OUT && d->side_spent + level_units(level) > d->side && !cheat(m, LEDGER_SPENDS_SET_ASIDE))
 		return;
 	put_int(&price, level, 2);
 	put_int(&price, delta_level, 2);
-	put_int(&price, level_units(level), 8);
+	put_int(&price, level_units(level) + cheat(m, LEDGER_PRICE_BETWEEN_LEVELS), 8);
 	put_int(&price, level_units(delta_level), 8);
 	enrol(d, kind == EPS_ENTRY_RELEASE ? 1 + below(m, 1 + d->capacity / 64) : 0, &units, &delta_units);
-	put_enrolled(&owners, d, units, delta_units);
+	put_enrolled(&owners, d, units > 0 && cheat(m, LEDGER_LETS_BEGIN_AT_ZERO) ? 0 : units, delta_units);
 	if (kind == EPS_ENTRY_RELEASE)
 	{
 		put_charges(m, &charges, d, level, delta_level);
-		d->total += level_units(level);
+		d->total += cheat(m, LEDGER_FORGETS_PRICE) ? 0 : level_units(level);
 		d->total_delta += level_units(delta_level);
 		d->releases++;
 		m->waiting[m->nwaiting++] = m->size + 1;
 	}
 	else if (kind == EPS_ENTRY_REPEAT)
-		put_int(&links, m->waiting[0], 8);
+		put_int(&links, cheat(m, LEDGER_REPEATS_NOTHING) ? 1 : m->waiting[0], 8);
 	else
 		d->side_spent += level_units(level);
 	field[0] = text(statements[below(m, 4)]);
@@ -492,6 +569,10 @@ commit_answers(Maker *m)
 		EpsHash		commitment;
 		uint64_t	seq = i < m->nwaiting ? m->waiting[i] : 0;
 
+		if (seq != 0 && cheat(m, LEDGER_LEAVES_ANSWER_OUT))
+			seq = 0;
+		if (seq == 0 && m->nwaiting > 0 && cheat(m, LEDGER_ANSWERS_TWICE))
+			seq = m->waiting[0];
 		draw(m, salt, sizeof(salt));
 		put_int(&slots, seq, 8);
 		put(&slots, salt, sizeof(salt));
@@ -572,6 +653,11 @@ change_merge(Maker *m, Dataset *d)
 	if (from == to || a->merged || b->merged)
 		return;
 	units = eps_accountant_merge_rho(a->spent, b->spent, d->pure) - b->spent;
+	if (units > 0 && m->plan->cheat == LEDGER_MERGES_CHEAPLY && !d->cheated && m->size >= m->plan->cheat_at)
+	{
+		units--;
+		d->cheated = true;
+	}
 	delta_units = d->delta_limit > b->spent_delta ? d->delta_limit - b->spent_delta : 0;
 	begin_change(m, d, 3);
 	put_int(&d->changes, from, 4);
@@ -622,6 +708,30 @@ fetch_account(void *context, EpsMapAccount *out, uint32_t account)
 	return EPS_OK;
 }
 
+/* Maps in which the first owner who was charged, or spoke, is as before. */
+static void
+spoil_maps(Maker *m, Dataset *d, Account *kept)
+{
+	for (uint32_t i = 0; i < d->naccounts && !d->cheated && m->size >= m->plan->cheat_at; i++)
+	{
+		if (m->plan->cheat == LEDGER_FORGETS_CHARGE && d->account[i].spent > 0)
+		{
+			*kept = d->account[i];
+			d->account[i].spent = 0;
+			d->cheated = true;
+			d->spoiled = i;
+		}
+		else if (m->plan->cheat == LEDGER_FORGETS_CONSENT && d->account[i].consent_set != 0)
+		{
+			*kept = d->account[i];
+			d->account[i].consent_set = 0;
+			d->account[i].consent = 0;
+			d->cheated = true;
+			d->spoiled = i;
+		}
+	}
+}
+
 /* Takes the maps as they are now; their entry comes later. */
 static void
 end_epoch(Maker *m, Dataset *d)
@@ -629,6 +739,7 @@ end_epoch(Maker *m, Dataset *d)
 	unsigned	depth = eps_ledger_map_depth(d->capacity);
 	void	   *room = malloc(eps_ledger_map_room(depth));
 	Bytes		opening = {0};
+	Account		kept;
 
 	draw(m, d->map_opening, 32);
 	put(&opening, d->map_opening, 32);
@@ -636,10 +747,13 @@ end_epoch(Maker *m, Dataset *d)
 	memcpy(d->map_opening, opening.at, sizeof(d->map_opening));
 	free(opening.at);
 	d->body = (EpsOwnersBody) {.depth = (uint8_t) depth,.first = m->epoch_first,.last = m->at / 1000000,.as_of = m->size};
+	spoil_maps(m, d, &kept);
 	if (eps_ledger_map_roots(&d->body.balance, &d->body.consent, depth, d->map_opening, d->naccounts, fetch_account, d,
 							 room) != EPS_OK)
 		abort();
 	free(room);
+	if (d->cheated && m->plan->cheat != LEDGER_MERGES_CHEAPLY)
+		d->account[d->spoiled] = kept;
 	d->told.len = 0;
 	put(&d->told, d->changes.at == NULL ? (const uint8_t *) "" : d->changes.at, d->changes.len);
 	d->changes.len = 0;
@@ -652,11 +766,25 @@ tell_owners(Maker *m, Dataset *d)
 	uint8_t		bytes[EPS_ENTRY_BODY_LEN];
 	EpsField	field[8] = {{NULL, 0}};
 
+	d->ended = false;
+	if (cheat(m, LEDGER_SKIPS_EPOCH))
+	{
+		m->plan->cheated = 0;
+		m->plan->cheat = LEDGER_HONEST;
+		m->skipped = d;
+		return;
+	}
+	if (d->cheated && m->plan->cheated == 0)
+		m->plan->cheated = m->size + 1;
+	if (m->skipped == d)
+	{
+		m->plan->cheated = m->size + 1;
+		m->skipped = NULL;
+	}
 	eps_ledger_owners_write(bytes, &d->body);
 	field[6] = (EpsField) {d->map_opening, sizeof(d->map_opening)};
 	field[7] = bytes_of(&d->told);
 	append(m, EPS_ENTRY_OWNERS, d, field, bytes);
-	d->ended = false;
 }
 
 /* --- the story ------------------------------------------------------------------------------------ */
@@ -698,10 +826,42 @@ epoch(Maker *m, uint64_t entries)
 	commit_answers(m);
 }
 
+static size_t
+sign(Maker *m, char note[EPS_CHECKPOINT_MAX])
+{
+	EpsCheckpoint checkpoint = {.size = m->size};
+	size_t		n = 0;
+
+	memcpy(checkpoint.origin, m->origin, sizeof(checkpoint.origin));
+	eps_ledger_frontier_root(&checkpoint.root, &m->tree);
+	for (int i = 0; i < NDATASETS; i++)
+		if (m->dataset[i].releases > 0)
+			checkpoint.total[checkpoint.ntotals++] = (EpsCheckpointTotal) {m->dataset[i].number, m->dataset[i].total,
+			m->dataset[i].total_delta};
+	if (eps_ledger_checkpoint_sign(note, EPS_CHECKPOINT_MAX, &n, &checkpoint, m->secret[m->nkeys - 1]) != EPS_OK)
+		m->failed = true;
+	return n;
+}
+
+static void
+keep_early(Maker *m)
+{
+	char		note[EPS_CHECKPOINT_MAX];
+	size_t		n;
+	FILE	   *file;
+
+	if (m->plan->early == NULL || m->size < m->plan->cheat_at)
+		return;
+	n = sign(m, note);
+	file = fopen(m->plan->early, "wb");
+	if (file == NULL || fwrite(note, 1, n, file) != n || fclose(file) != 0)
+		m->failed = true;
+	m->plan->early = NULL;
+}
+
 static void
 finish(Maker *m, char vkey[256])
 {
-	EpsCheckpoint checkpoint = {.size = m->size};
 	char		note[EPS_CHECKPOINT_MAX];
 	Bytes		keys = {0};
 	size_t		n;
@@ -712,14 +872,7 @@ finish(Maker *m, char vkey[256])
 					  (size_t) (m->count[level] % 256) * sizeof(EpsHash));
 	if (m->size % 256 != 0)
 		flush(m, (unsigned) (m->size % 256));
-	memcpy(checkpoint.origin, m->origin, sizeof(checkpoint.origin));
-	eps_ledger_frontier_root(&checkpoint.root, &m->tree);
-	for (int i = 0; i < NDATASETS; i++)
-		if (m->dataset[i].releases > 0)
-			checkpoint.total[checkpoint.ntotals++] = (EpsCheckpointTotal) {m->dataset[i].number, m->dataset[i].total,
-			m->dataset[i].total_delta};
-	if (eps_ledger_checkpoint_sign(note, sizeof(note), &n, &checkpoint, m->secret[m->nkeys - 1]) != EPS_OK)
-		m->failed = true;
+	n = sign(m, note);
 	save(m, "checkpoint", note, n);
 	for (unsigned i = m->nkeys; i-- > 0;)
 		if (eps_ledger_vkey_write(vkey, m->origin, m->public_key[i]) != EPS_OK)
@@ -749,10 +902,14 @@ tell(Maker *m)
 	while (m->size + plan->per_epoch < plan->entries)
 	{
 		epoch(m, plan->per_epoch);
+		keep_early(m);
 		if (moved || m->size < plan->entries / 2)
 			continue;
 		boot(m, 2);
-		recovery(m);
+		if (!cheat(m, LEDGER_MOVES_SILENTLY))
+			recovery(m);
+		if (cheat(m, LEDGER_RAISES_PROMISE))
+			raise_promise(m, &m->dataset[0]);
 		if (plan->rotate)
 			new_key(m);
 		policy(m, &m->dataset[0], "insert column_fact", "visit", "{\"relation\": \"hospital.visit\", \"column_name\": \"cost\", "
@@ -769,7 +926,7 @@ tell(Maker *m)
 }
 
 bool
-ledger_make(const char *dir, const LedgerPlan *plan, char vkey[256])
+ledger_make(const char *dir, LedgerPlan *plan, char vkey[256])
 {
 	Maker	   *m = calloc(1, sizeof(Maker));
 	bool		good;
@@ -784,10 +941,10 @@ ledger_make(const char *dir, const LedgerPlan *plan, char vkey[256])
 	draw(m, m->id, sizeof(m->id));
 	eps_ledger_origin(m->origin, m->id);
 	eps_ledger_frontier_init(&m->tree);
-	m->dataset[0] = (Dataset) {.number = 1,.capacity = plan->owners,.cap = UINT64_C(1) << 56,.standard = UINT64_C(1) << 56,
-	.side = UINT64_C(1) << 51,.delta_limit = UINT64_C(1) << 40};
-	m->dataset[1] = (Dataset) {.number = 2,.pure = true,.worst_case = true,.capacity = plan->owners / 2 + 1,
-	.cap = UINT64_C(1) << 60,.standard = UINT64_C(1) << 59,.side = UINT64_C(1) << 54};
+	m->dataset[0] = (Dataset) {.number = 1,.capacity = plan->owners};
+	m->dataset[1] = (Dataset) {.number = 2,.pure = true,.worst_case = true,.capacity = plan->owners / 2 + 1};
+	for (int i = 0; i < NDATASETS; i++)
+		set_promise(&m->dataset[i]);
 	m->failed = mkdir(dir, 0777) != 0 || eps_crypto_init() != EPS_OK;
 	if (!m->failed)
 	{

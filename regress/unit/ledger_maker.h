@@ -10,6 +10,31 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* What a server might do that signs what it likes. */
+typedef enum LedgerCheat
+{
+	LEDGER_HONEST,
+	LEDGER_CHARGES_ABOVE_LIMIT,
+	LEDGER_CHARGES_ABOVE_WORST,
+	LEDGER_CHARGES_TWICE,
+	LEDGER_CHARGES_STRANGER,
+	LEDGER_FORGETS_PRICE,		/* the total does not grow */
+	LEDGER_PRICE_BETWEEN_LEVELS,
+	LEDGER_LETS_BEGIN_AT_ZERO,	/* where new owners must begin at the worst case */
+	LEDGER_FORGETS_CHARGE,		/* in the map of balances */
+	LEDGER_FORGETS_CONSENT,		/* in the map of consents */
+	LEDGER_MERGES_CHEAPLY,
+	LEDGER_SKIPS_EPOCH,
+	LEDGER_MOVES_SILENTLY,		/* another timeline, no recovery entry */
+	LEDGER_LEAVES_ANSWER_OUT,
+	LEDGER_ANSWERS_TWICE,
+	LEDGER_REPEATS_NOTHING,
+	LEDGER_RAISES_PROMISE,
+	LEDGER_SPENDS_SET_ASIDE,
+	LEDGER_BENDS_KEY,			/* a second key that the first did not sign */
+	LEDGER_NCHEATS
+} LedgerCheat;
+
 typedef struct LedgerPlan
 {
 	uint64_t	seed;
@@ -19,9 +44,17 @@ typedef struct LedgerPlan
 	uint64_t	per_epoch;		/* entries an epoch */
 	uint64_t	fork_at;		/* from this entry on everything is otherwise; 0: never */
 	bool		rotate;			/* a second key half way */
+	LedgerCheat cheat;
+	uint64_t	cheat_at;		/* from this entry on, once */
+	const char *early;			/* a file for the checkpoint of cheat_at or later, or NULL */
+
+	uint64_t	cheated;		/* out: the entry that is not sound; 0: none */
 } LedgerPlan;
 
 /* Makes the folder, which must not exist. Verifier key of the first key in vkey. */
-extern bool ledger_make(const char *dir, const LedgerPlan *plan, char vkey[256]);
+extern bool ledger_make(const char *dir, LedgerPlan *plan, char vkey[256]);
+
+/* Signing keys of the ledger of a seed: the first and the second. */
+extern void ledger_secret(uint8_t secret[64], const LedgerPlan *plan, unsigned n);
 
 #endif

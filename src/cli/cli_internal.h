@@ -111,6 +111,8 @@ extern EpsCliRead eps_cli_read(EpsCliBuffer *out, const char *dir, const char *p
 
 extern EpsCliRead eps_cli_read_path(EpsCliBuffer *out, const char *path, size_t max);
 
+extern bool eps_cli_exists(const char *dir, const char *path);
+
 /* Writes a file below dir with its folders. False: errno says why. */
 extern bool eps_cli_write(const char *dir, const char *path, const void *bytes, size_t len, int mode);
 
@@ -268,7 +270,8 @@ typedef struct EpsCliVerifier
 	uint64_t	count[EPS_CLI_LEVELS];	/* hashes of each level so far */
 	uint64_t	last_at;
 	uint64_t	last_epoch;
-	uint64_t	tile_seq;		/* first entry whose hash the tiles have otherwise; 0: none */
+	uint64_t	tile_seq;		/* where the tiles differ first; 0: nowhere */
+	int			tile_level;		/* the lowest where they do */
 	char		tile_path[EPS_CLI_PATH];
 	bool		since_given;
 	EpsCheckpoint since;

@@ -64,6 +64,15 @@ eps_cli_read(EpsCliBuffer *out, const char *dir, const char *path, size_t max)
 	return eps_cli_read_path(out, full, max);
 }
 
+bool
+eps_cli_exists(const char *dir, const char *path)
+{
+	char		full[4096];
+	struct stat st;
+
+	return snprintf(full, sizeof(full), "%s/%s", dir, path) < (int) sizeof(full) && lstat(full, &st) == 0;
+}
+
 /* --- writing ------------------------------------------------------------------ */
 
 static bool

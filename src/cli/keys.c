@@ -273,6 +273,8 @@ compare_totals(EpsCliVerifier *v)
 void
 eps_cli_checkpoint_end(EpsCliVerifier *v)
 {
+	if (v->stopped)
+		return;
 	if (v->nkeys == 0)
 	{
 		eps_cli_fail(v, EPS_CLI_KEYS, 0, "no entry brings a key");
@@ -280,6 +282,6 @@ eps_cli_checkpoint_end(EpsCliVerifier *v)
 	}
 	compare_key_file(v);
 	compare_given_key(v);
-	if (!eps_cli_failed(v, EPS_CLI_CHECKPOINT) && !v->stopped)
+	if (!eps_cli_failed(v, EPS_CLI_CHECKPOINT))
 		compare_totals(v);
 }

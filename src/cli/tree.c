@@ -16,7 +16,7 @@ first_seq(int level, uint64_t n, unsigned i)
 }
 
 /* Where entries are altered and the tiles are not (or the other way round), the
- * first difference names the entry. */
+ * first difference names the entry; levels above the leaves only a range. */
 static void
 compare_tile(EpsCliVerifier *v, int level, uint64_t n, unsigned width)
 {
@@ -39,9 +39,10 @@ compare_tile(EpsCliVerifier *v, int level, uint64_t n, unsigned width)
 
 		if (memcmp(v->tile.bytes + sizeof(EpsHash) * i, &v->node[level][i], sizeof(EpsHash)) == 0)
 			continue;
-		if (v->tile_seq == 0 || seq < v->tile_seq)
+		if (v->tile_seq == 0 || level < v->tile_level || (level == v->tile_level && seq < v->tile_seq))
 		{
 			v->tile_seq = seq;
+			v->tile_level = level;
 			memcpy(v->tile_path, path, sizeof(path));
 		}
 		return;
@@ -98,16 +99,22 @@ eps_cli_tree_add(EpsCliVerifier *v, const EpsHash *leaf)
 		compare_since(v);
 }
 
-/* Whether entry or tile is wrong shows at the root. */
+/* Whether entries or tiles are wrong shows at the root. */
 static void
 judge(EpsCliVerifier *v, bool root_good)
 {
-	if (v->tile_seq != 0 && root_good)
-		eps_cli_fail(v, EPS_CLI_TREE, v->tile_seq, "%s is wrong at entry %" PRIu64 "; the entries are as signed",
-					 v->tile_path, v->tile_seq);
-	else if (v->tile_seq != 0)
-		eps_cli_fail(v, EPS_CLI_TREE, v->tile_seq, "entry %" PRIu64 " is not the one in %s, and the root is not the signed one",
-					 v->tile_seq, v->tile_path);
+	uint64_t	seq = v->tile_seq;
+	uint64_t	last = seq - 1 + ((uint64_t) 1 << (8 * v->tile_level));
+
+	if (seq != 0 && root_good)
+		eps_cli_fail(v, EPS_CLI_TREE, seq, "%s is wrong where entry %" PRIu64 " begins; the entries are as signed",
+					 v->tile_path, seq);
+	else if (seq != 0 && v->tile_level == 0)
+		eps_cli_fail(v, EPS_CLI_TREE, seq, "entry %" PRIu64 " is not the one in %s, and the root is not the signed one",
+					 seq, v->tile_path);
+	else if (seq != 0)
+		eps_cli_fail(v, EPS_CLI_TREE, 0, "entries %" PRIu64 " to %" PRIu64 " are not those in %s, and the root is not the signed one",
+					 seq, last, v->tile_path);
 	else if (!root_good)
 		eps_cli_fail(v, EPS_CLI_TREE, 0, "the root of entries 1 to %" PRIu64 " is not the signed one; entries and tiles agree",
 					 v->verdict->checkpoint.size);

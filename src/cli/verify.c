@@ -305,21 +305,6 @@ read_since(EpsCliVerifier *v)
 					 "entries %" PRIu64 " to %" PRIu64 " are gone", v->verdict->checkpoint.size + 1, v->since.size);
 }
 
-static bool
-has_openings(const EpsCliVerifier *v)
-{
-	char		path[EPS_CLI_PATH];
-	EpsCliBuffer none = {0};
-	bool		found;
-
-	if (v->options->public_only || v->verdict->checkpoint.size == 0)
-		return false;
-	eps_cli_openings_path(path, 0, v->verdict->checkpoint.size);
-	found = eps_cli_read(&none, v->dir, path, 0) != EPS_CLI_MISSING;
-	eps_cli_free(&none);
-	return found;
-}
-
 /* What was not looked at is not called good. */
 static void
 settle(EpsCliVerifier *v)
@@ -380,7 +365,7 @@ run(EpsCliVerifier *v)
 		return;
 	}
 	read_since(v);
-	v->openings = verdict->openings = has_openings(v);
+	v->openings = verdict->openings = !v->options->public_only && eps_cli_exists(v->dir, "auditor");
 	if (v->openings)
 		eps_cli_audit_begin(v);
 	check_entries(v);
@@ -394,7 +379,6 @@ void
 eps_cli_verify(EpsCliVerdict *out, const char *dir, const EpsCliVerifyOptions *options)
 {
 	EpsCliVerifier v = {.verdict = out,.options = options,.dir = dir};
-	EpsCliBuffer none = {0};
 
 	memset(out, 0, sizeof(*out));
 	if (eps_crypto_init() != EPS_OK)
@@ -402,13 +386,11 @@ eps_cli_verify(EpsCliVerdict *out, const char *dir, const EpsCliVerifyOptions *o
 		(void) snprintf(out->why, sizeof(out->why), "the crypto library does not start");
 		return;
 	}
-	if (eps_cli_read(&none, dir, "checkpoint", 0) == EPS_CLI_MISSING && eps_cli_read(&none, dir, "key", 0) == EPS_CLI_MISSING)
+	if (!eps_cli_exists(dir, "checkpoint") && !eps_cli_exists(dir, "key"))
 	{
 		(void) snprintf(out->why, sizeof(out->why), "%s is no export: it has neither checkpoint nor key", dir);
-		eps_cli_free(&none);
 		return;
 	}
-	eps_cli_free(&none);
 	out->readable = true;
 	out->key_given = options->key != NULL;
 	run(&v);
