@@ -174,22 +174,28 @@ OBJS_CLI = \
 	src/cli/audit.o \
 	src/cli/boots.o \
 	src/cli/bundle.o \
+	src/cli/bytes.o \
+	src/cli/check.o \
 	src/cli/epochs.o \
 	src/cli/export.o \
 	src/cli/files.o \
 	src/cli/fold.o \
+	src/cli/fsck.o \
 	src/cli/keys.o \
 	src/cli/ladder.o \
 	src/cli/main.o \
 	src/cli/openings.o \
 	src/cli/policy.o \
 	src/cli/program.o \
+	src/cli/prove.o \
 	src/cli/show.o \
+	src/cli/statement.o \
 	src/cli/text.o \
 	src/cli/tiles.o \
 	src/cli/tree.o \
 	src/cli/util.o \
-	src/cli/verify.o
+	src/cli/verify.o \
+	src/cli/witness.o
 
 # --- flags -------------------------------------------------------------------
 

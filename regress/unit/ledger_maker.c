@@ -732,6 +732,63 @@ spoil_maps(Maker *m, Dataset *d, Account *kept)
 	}
 }
 
+static void
+print_hex(FILE *out, const void *bytes, size_t len)
+{
+	fputc('"', out);
+	for (size_t i = 0; i < len; i++)
+		fprintf(out, "%02x", ((const uint8_t *) bytes)[i]);
+	fputc('"', out);
+}
+
+static void
+print_proof(FILE *out, const char *name, const EpsMapProof *proof, const uint8_t *message, size_t len)
+{
+	fprintf(out, "\"%s\": {\"slot\": %" PRIu32 ", \"leaf_key\": ", name, proof->slot);
+	print_hex(out, proof->leaf_key, sizeof(proof->leaf_key));
+	fputs(", \"message\": ", out);
+	print_hex(out, message, len);
+	fputs(", \"path\": [", out);
+	for (unsigned i = 0; i < proof->depth; i++)
+	{
+		if (i > 0)
+			fputs(", ", out);
+		print_hex(out, proof->path[i].b, sizeof(proof->path[i].b));
+	}
+	fputs("]}", out);
+}
+
+/* What the maps prove of account 0; the rest of a statement is for prove to add. */
+static void
+keep_statement(Maker *m, Dataset *d, void *room)
+{
+	EpsMapProof balance;
+	EpsMapProof consent;
+	EpsMapAccount state;
+	uint8_t		message[2][EPS_MAP_BALANCE_LEN];
+	FILE	   *out;
+
+	if (m->plan->statement == NULL || d != &m->dataset[0] || d->naccounts == 0 ||
+		(m->plan->stop_at == 0 && m->size + 2 * m->plan->per_epoch >= m->plan->entries) ||
+		(m->plan->stop_at != 0 && m->size >= m->plan->stop_at))
+		return;
+	if (eps_ledger_map_prove(&balance, &consent, d->body.depth, d->map_opening, d->naccounts, 0, fetch_account, d,
+							 room) != EPS_OK || fetch_account(d, &state, 0) != EPS_OK ||
+		(out = fopen(m->plan->statement, "w")) == NULL)
+	{
+		m->failed = true;
+		return;
+	}
+	eps_ledger_map_balance(message[0], 0, &state);
+	eps_ledger_map_consent(message[1], 0, &state);
+	fprintf(out, "{\"dataset\": \"hospital\", \"account\": 0, \"as_of\": %" PRIu64 ", ", d->body.as_of);
+	print_proof(out, "balance", &balance, message[0], EPS_MAP_BALANCE_LEN);
+	fputs(", ", out);
+	print_proof(out, "consent", &consent, message[1], EPS_MAP_CONSENT_LEN);
+	fputs("}\n", out);
+	m->failed |= fclose(out) != 0;
+}
+
 /* Takes the maps as they are now; their entry comes later. */
 static void
 end_epoch(Maker *m, Dataset *d)
@@ -751,6 +808,7 @@ end_epoch(Maker *m, Dataset *d)
 	if (eps_ledger_map_roots(&d->body.balance, &d->body.consent, depth, d->map_opening, d->naccounts, fetch_account, d,
 							 room) != EPS_OK)
 		abort();
+	keep_statement(m, d, room);
 	free(room);
 	if (d->cheated && m->plan->cheat != LEDGER_MERGES_CHEAPLY)
 		d->account[d->spoiled] = kept;
@@ -903,6 +961,8 @@ tell(Maker *m)
 	{
 		epoch(m, plan->per_epoch);
 		keep_early(m);
+		if (plan->stop_at != 0 && m->size >= plan->stop_at)
+			return;
 		if (moved || m->size < plan->entries / 2)
 			continue;
 		boot(m, 2);

@@ -46,6 +46,8 @@ typedef struct LedgerPlan
 	bool		rotate;			/* a second key half way */
 	LedgerCheat cheat;
 	uint64_t	cheat_at;		/* from this entry on, once */
+	uint64_t	stop_at;		/* after the epoch of this entry, as if more were to come; 0: at the end */
+	const char *statement;		/* a file for what the last maps prove of account 0, or NULL */
 	const char *early;			/* a file for the checkpoint of cheat_at or later, or NULL */
 
 	uint64_t	cheated;		/* out: the entry that is not sound; 0: none */

@@ -20,7 +20,8 @@ typedef enum EpsCliExit
 	EPS_CLI_GOOD = 0,			/* done, and all is well */
 	EPS_CLI_BAD = 1,			/* what was looked at is wrong */
 	EPS_CLI_TROUBLE = 2,		/* wrong usage, unreadable input, no connection: nothing was decided */
-	EPS_CLI_CONFLICT = 3		/* witness: the log is not the one it saw before (rollback or fork) */
+	EPS_CLI_CONFLICT = 3,		/* witness: rollback, or another root at the same size (409) */
+	EPS_CLI_UNPROVEN = 4		/* witness: no proof that the log continues the one before (422) */
 } EpsCliExit;
 
 /* --- verify ----------------------------------------------------------------- */
@@ -113,7 +114,6 @@ extern EPS_MUST_USE EpsStatus eps_cli_bundle_read(const uint8_t *at[256], unsign
 												  const uint8_t *in, size_t len);
 
 /* A proof bundle (JSON) as `pg_epsilon prove` writes it; checks all that it holds. */
-typedef struct EpsCliProof EpsCliProof;
 extern EpsCliExit eps_cli_check_proof(const char *in, size_t len, const char *key, char why[256]);
 
 /* A statement with its proof (JSON) as dp.statement_proof gives it. */

@@ -70,6 +70,25 @@ extern EpsCliExit eps_cli_command_report(const EpsCliArgs *args);
 /* To standard output, and no longer there. */
 extern void eps_cli_show_json(json_t *value);
 
+/* --- proofs as JSON (bytes.c, prove.c, check.c): what is wrong, or NULL ------------------- */
+
+#define EPS_CLI_PROOF_FORMAT "pg_epsilon proof v1"
+
+extern const char *const eps_cli_field_names[EPS_ENTRY_FIELDS];
+
+extern json_t *eps_cli_json_bytes(const uint8_t *bytes, size_t len);
+extern json_t *eps_cli_json_hashes(const EpsHash *hash, size_t n);
+extern bool eps_cli_json_fixed(uint8_t *out, size_t len, const json_t *value);
+extern bool eps_cli_json_any(uint8_t **out, size_t *len, const json_t *value);
+extern bool eps_cli_json_proof(EpsHash *out, size_t max, size_t *n, const json_t *value);
+extern bool eps_cli_json_number(uint64_t *out, const json_t *value);
+extern const char *eps_cli_json_checkpoint(EpsCheckpoint *out, const json_t *bundle, const char *trusted, bool *believed);
+extern const char *eps_cli_json_entry(EpsEntry *out, const json_t *bundle, const EpsCheckpoint *checkpoint);
+extern bool eps_cli_origin_of(char name[128], uint8_t id[EPS_LEDGER_ID_LEN], const char *note);
+extern void eps_cli_show_entry(const EpsEntry *entry, const EpsCheckpoint *checkpoint);
+extern json_t *eps_cli_get_json(const char *path);	/* NULL: says why */
+extern EpsCliExit eps_cli_put_json(json_t *value, const char *path);	/* NULL path: standard output */
+
 /* --- a server (export.c): all say what failed ------------------------------------------- */
 
 extern PGconn *eps_cli_connect(const char *conninfo);

@@ -31,7 +31,31 @@ static const Command commands[] = {
 		"  --key=VKEY    a verifier key of this log that you trust; without one, the first key\n"
 		"                is believed as the export has it\n"
 		"  --since=FILE  a checkpoint that you kept: the log must continue it\n"
-		"  --public      look at the public part only\n"}
+		"  --public      look at the public part only\n"},
+	{"fsck", "jr", eps_cli_command_fsck, "find damaged files of an export and rebuild what can be",
+		"pg_epsilon fsck FOLDER [--json] [--repair]\n\n"
+		"Says which files of an export are damaged. Tiles can be rebuilt from the entries:\n"
+		"--repair does it where the entries give the signed root. Entries and openings must\n"
+		"come from another copy.\n"},
+	{"prove", "dnofP", eps_cli_command_prove, "make a proof of one entry that can be checked offline",
+		"pg_epsilon prove --seq=N FOLDER | --dbname=CONNINFO [--fields=LIST] [--output=FILE] [--public]\n\n"
+		"Writes entry N, its inclusion proof and the checkpoint as JSON, with the fields named\n"
+		"(text,who,purpose,mechanism,price,charges,links,owners; default: none). What is not\n"
+		"named stays hidden.\n"},
+	{"check", "kj", eps_cli_command_check, "check a proof that prove made",
+		"pg_epsilon check FILE [--key=VKEY] [--json]\n\n"
+		"Needs nothing but the file, and a key that you trust.\n"},
+	{"statement", "dDOockj", eps_cli_command_statement, "an owner's balance with its proof",
+		"pg_epsilon statement --dbname=CONNINFO --dataset=NAME --owner=OWNER [--output=FILE] [--key=VKEY] [--json]\n"
+		"pg_epsilon statement --check=FILE [--key=VKEY] [--json]\n\n"
+		"Asks for an owner's balance and consents with their proof, and checks it; or checks\n"
+		"one that is in a file.\n"},
+	{"witness", "dSkNj", eps_cli_command_witness, "remember a log, and cosign it while it only grows",
+		"pg_epsilon witness init --state=FILE --name=NAME\n"
+		"pg_epsilon witness FOLDER | --dbname=CONNINFO --state=FILE [--key=VKEY] [--json]\n\n"
+		"Compares the log with the last checkpoint that this witness saw, which is kept on disk\n"
+		"before an answer is given, and prints the cosigned checkpoint. --key names the log's\n"
+		"verifier key the first time.\n"}
 };
 
 #define NCOMMANDS (sizeof(commands) / sizeof(commands[0]))
@@ -65,13 +89,15 @@ show_help(void)
 		printf("  %-10s %s\n", commands[i].name, commands[i].summary);
 	puts("\npg_epsilon COMMAND --help tells more; pg_epsilon --version the version.\n"
 		 "Exit status: 0 all is well; 1 what was looked at is wrong; 2 nothing was decided\n"
-		 "(usage, unreadable input, no connection); 3 witness: another log than before.");
+		 "(usage, unreadable input, no connection). Witness: 3 another log than before\n"
+		 "(rollback or fork); 4 no proof that the log continues the one before.");
 }
 
 static void
 show_command_help(const Command *command)
 {
-	printf("usage: %s\nExit status: 0 all is well; 1 what was looked at is wrong; 2 nothing was decided%s.\n", command->help, "");
+	printf("usage: %s\nExit status: 0 all is well; 1 what was looked at is wrong; 2 nothing was decided%s.\n",
+		   command->help, command->run == eps_cli_command_witness ? ";\n3 another log than before (rollback, or another root at the same size); 4 no proof that\nthe log continues the one before" : "");
 }
 
 static bool
