@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const identity[] = {"system_identifier=", "timeline="};
+static const char *const identity[] = {"system_identifier=", "timeline=", "database_oid="};
 
 /* The line of a text that begins so, with its newline; len 0 if there is none. */
 static EpsField
@@ -61,14 +61,14 @@ eps_cli_boot_entry(EpsCliVerifier *v, const EpsEntry *entry, const EpsField *fie
 	const char *wrong = NULL;
 
 	if (v->moved && entry->kind != EPS_ENTRY_RECOVERY)
-		wrong = "follows a boot of another system or timeline, but is no recovery entry";
+		wrong = "follows a boot of another database (system, timeline or number), but is no recovery entry";
 	else if (entry->kind == EPS_ENTRY_RECOVERY && !v->moved)
 		wrong = "tells of a recovery, but the boot before it is of the same database";
 	v->moved = false;
 	if (wrong == NULL && entry->kind == EPS_ENTRY_BOOT)
 		wrong = wrong_boot(v, field[0]);
 	if (wrong == NULL && v->moved && entry->seq == v->verdict->checkpoint.size)
-		wrong = "is the boot of another system or timeline, and no recovery entry follows";
+		wrong = "is the boot of another database (system, timeline or number), and no recovery entry follows";
 	if (entry->kind == EPS_ENTRY_BOOT)
 		v->verdict->result[EPS_CLI_BOOTS].checked++;
 	if (wrong != NULL)

@@ -147,6 +147,7 @@ typedef struct KeyWalk
 	Witness    *w;
 	EpsCliTiles tiles;
 	bool		reached;		/* the trusted key */
+	bool		unproven;		/* a key entry that does not stand in the log, or cannot be read */
 } KeyWalk;
 
 static bool
@@ -168,12 +169,12 @@ take_key(KeyWalk *walk, const EpsEntry *entry, const uint8_t *bytes)
 	eps_ledger_key_statement(statement, w->id, entry->seq, body.key);
 	eps_ledger_leaf_hash(&leaf, bytes, EPS_ENTRY_LEN);
 	if (eps_crypto_sign_check(body.by_new, statement, sizeof(statement), body.key) != EPS_OK ||
-		eps_crypto_sign_check(body.by_old, statement, sizeof(statement), w->key) != EPS_OK ||
-		eps_ledger_inclusion(proof, &n, entry->seq - 1, w->now.size, eps_cli_tiles_fetch, &walk->tiles) != EPS_OK ||
-		eps_ledger_check_inclusion(&leaf, entry->seq - 1, w->now.size, proof, n, &w->now.root) != EPS_OK)
+		eps_crypto_sign_check(body.by_old, statement, sizeof(statement), w->key) != EPS_OK)
 		return false;
+	walk->unproven = eps_ledger_inclusion(proof, &n, entry->seq - 1, w->now.size, eps_cli_tiles_fetch, &walk->tiles) != EPS_OK ||
+		eps_ledger_check_inclusion(&leaf, entry->seq - 1, w->now.size, proof, n, &w->now.root) != EPS_OK;
 	memcpy(w->key, body.key, sizeof(w->key));
-	return true;
+	return !walk->unproven;
 }
 
 static bool
@@ -192,6 +193,7 @@ walk_keys(KeyWalk *walk, uint64_t from)
 		eps_cli_tile_path(path, EPS_TILE_ENTRIES, n, size);
 		good = eps_cli_read(&bundle, walk->w->dir, path, EPS_CLI_BUNDLE_LEN) == EPS_CLI_READ &&
 			eps_cli_bundle_read(at, width, bundle.bytes, bundle.len) == EPS_OK;
+		walk->unproven = !good;
 		for (unsigned i = 0; good && i < width; i++)
 		{
 			EpsEntry	entry;
@@ -228,7 +230,7 @@ read_newest(Witness *w, uint8_t key[EPS_SIGN_PUBLIC_LEN])
 }
 
 /* The checkpoint under the trusted key, or one that follows from it. */
-static bool
+static int
 read_signed(Witness *w, uint64_t from)
 {
 	KeyWalk		walk = {.w = w,.reached = w->seen};
@@ -236,12 +238,14 @@ read_signed(Witness *w, uint64_t from)
 	const char *note = (const char *) w->note.bytes;
 
 	if (eps_ledger_checkpoint_read(&w->now, note, w->note.len, w->origin, w->key) == EPS_OK)
-		return true;
+		return ANSWER_COSIGNED;
 	if (!read_newest(w, newest) ||
 		eps_ledger_checkpoint_read(&w->now, note, w->note.len, w->origin, newest) != EPS_OK)
-		return false;
+		return ANSWER_UNSIGNED;
 	walk.tiles = (EpsCliTiles) {.dir = w->dir,.size = w->now.size};
-	return from <= w->now.size && walk_keys(&walk, from) && walk.reached && memcmp(w->key, newest, sizeof(newest)) == 0;
+	if (!walk_keys(&walk, from))
+		return walk.unproven ? ANSWER_UNPROVEN : ANSWER_UNSIGNED;
+	return walk.reached && memcmp(w->key, newest, sizeof(newest)) == 0 ? ANSWER_COSIGNED : ANSWER_UNSIGNED;
 }
 
 /* --- comparing --------------------------------------------------------------------------- */
@@ -317,15 +321,15 @@ remember(Witness *w, const char *path)
 /* --- answering --------------------------------------------------------------------------- */
 
 static int
-look(Witness *w, const EpsCliArgs *args)
+look(Witness *w)
 {
-	if (!read_signed(w, w->seen ? w->before.size : 0))
-	{
+	int			status = read_signed(w, w->seen ? w->before.size : 0);
+
+	if (status == ANSWER_UNSIGNED)
 		(void) snprintf(w->why, sizeof(w->why), "the checkpoint is not signed by a key that follows from the trusted one");
-		return ANSWER_UNSIGNED;
-	}
-	(void) args;
-	return compare(w);
+	else if (status == ANSWER_UNPROVEN)
+		(void) snprintf(w->why, sizeof(w->why), "the entries or tiles that prove its key are missing or damaged");
+	return status == ANSWER_COSIGNED ? compare(w) : status;
 }
 
 static EpsCliExit
@@ -376,7 +380,7 @@ witness(Witness *w, const EpsCliArgs *args)
 		eps_cli_say("%s is no log of this kind", w->dir);
 		return EPS_CLI_TROUBLE;
 	}
-	return recall(w, args) ? answer(w, look(w, args), args) : EPS_CLI_TROUBLE;
+	return recall(w, args) ? answer(w, look(w), args) : EPS_CLI_TROUBLE;
 }
 
 EpsCliExit
