@@ -188,6 +188,11 @@ OBJS_CLI = \
 	src/cli/policy.o \
 	src/cli/program.o \
 	src/cli/prove.o \
+	src/cli/report.o \
+	src/cli/report_chart.o \
+	src/cli/report_html.o \
+	src/cli/report_sections.o \
+	src/cli/report_words.o \
 	src/cli/show.o \
 	src/cli/statement.o \
 	src/cli/text.o \

@@ -72,7 +72,7 @@ make_ledger('other', 'seed=7');
 
 my ($status, $out, $err) = call('--help');
 is($status, 0, '--help succeeds');
-for my $command (qw(export verify fsck prove check statement witness))
+for my $command (qw(export verify fsck prove check statement witness report))
 {
 	like($out, qr/^  $command /m, "--help lists $command");
 	my ($s, $o) = call($command, '--help');

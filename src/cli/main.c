@@ -55,7 +55,10 @@ static const Command commands[] = {
 		"pg_epsilon witness FOLDER | --dbname=CONNINFO --state=FILE [--key=VKEY] [--json]\n\n"
 		"Compares the log with the last checkpoint that this witness saw, which is kept on disk\n"
 		"before an answer is given, and prints the cosigned checkpoint. --key names the log's\n"
-		"verifier key the first time.\n"}
+		"verifier key the first time.\n"},
+	{"report", "doPkt", eps_cli_command_report, "write a report for people as one HTML file",
+		"pg_epsilon report --output=FILE.html FOLDER | --dbname=CONNINFO [--key=VKEY] [--public] [--title=TEXT]\n\n"
+		"Verifies first. The public form shows only what the public part of the ledger shows.\n"}
 };
 
 #define NCOMMANDS (sizeof(commands) / sizeof(commands[0]))
