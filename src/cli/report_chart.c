@@ -39,11 +39,11 @@ step_of(double top)
 	double		rough = top / 4;
 	double		power = pow(10, floor(log10(rough)));
 
-	if (rough > 5 * power)
+	if (rough > 7 * power)
 		return 10 * power;
-	if (rough > 2 * power)
+	if (rough > 3.5 * power)
 		return 5 * power;
-	return rough > power ? 2 * power : power;
+	return rough > 1.5 * power ? 2 * power : power;
 }
 
 static void

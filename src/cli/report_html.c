@@ -17,7 +17,7 @@ static const char style[] =
 "font:16px/1.55 system-ui,-apple-system,'Segoe UI',Roboto,'DejaVu Sans',sans-serif}\n"
 "header,main,footer{max-width:62rem;margin:0 auto;padding:0 1.5rem}header{padding-top:2.5rem}footer{padding-bottom:3rem;color:var(--soft)}\n"
 "h1{font-size:1.9rem;line-height:1.2;margin:0 0 .3rem}h2{font-size:1.3rem;margin:2.6rem 0 .6rem;padding-top:.6rem;border-top:1px solid var(--line)}"
-"h3{font-size:1.05rem;margin:1.6rem 0 .4rem}p,dl{max-width:46rem}.soft{color:var(--soft)}\n"
+"h3{font-size:1.05rem;margin:1.6rem 0 .4rem}p,dl{max-width:46rem}th.t{white-space:nowrap}.soft{color:var(--soft)}\n"
 "a{color:var(--mark)}nav ul{padding-left:1.2rem;columns:2}code{font:.9em ui-monospace,'DejaVu Sans Mono',monospace;overflow-wrap:anywhere}\n"
 ".verdict{border:2px solid;border-radius:.5rem;padding:.8rem 1.1rem;margin:1.2rem 0}.verdict p{margin:.2rem 0}"
 ".verdict.good{border-color:var(--good)}.verdict.bad{border-color:var(--bad)}.verdict strong{font-size:1.15rem}"
@@ -27,7 +27,7 @@ static const char style[] =
 "border-bottom:1px solid var(--line);overflow-wrap:break-word}thead th{border-bottom:2px solid var(--line);color:var(--soft);font-weight:600}"
 "tbody th{font-weight:500}td.n,th.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}\n"
 "figure{margin:1rem 0}figcaption{color:var(--soft);font-size:.93rem}svg{width:100%;height:auto;background:var(--band);border-radius:.4rem}"
-"svg text{fill:var(--ink);font:13px system-ui,'DejaVu Sans',sans-serif}svg .grid{stroke:var(--line)}svg .spent{stroke:var(--mark);fill:none;stroke-width:2.5}"
+"svg text{fill:var(--ink);paint-order:stroke;stroke:var(--band);stroke-width:4px;stroke-linejoin:round;font:13px system-ui,'DejaVu Sans',sans-serif}svg .grid{stroke:var(--line)}svg .spent{stroke:var(--mark);fill:none;stroke-width:2.5}"
 "svg .promise{stroke:var(--promise);stroke-width:2;stroke-dasharray:7 5}svg .under{fill:var(--mark);opacity:.13}\n"
 "dt{font-weight:600;margin-top:.7rem}dd{margin:0 0 0 1.2rem}\n"
 "@media print{:root{--paper:#fff;--ink:#000;--soft:#444;--line:#bbb;--band:#fff;--mark:#0b5cad;--promise:#a5300f;--good:#0b6b3a;--bad:#a5120f}"
@@ -118,7 +118,7 @@ eps_cli_html_row(EpsCliReport *r, int ncells, char *const *cells)
 		bool		number = *cell == '\t';
 
 		eps_cli_html(r, i == 0 ? "<th scope=\"row\"" : "<td");
-		eps_cli_html(r, number ? " class=\"n\">" : ">");
+		eps_cli_html(r, number ? " class=\"n\">" : strstr(cell, " UTC") != NULL && strlen(cell) < 32 ? " class=\"t\">" : ">");
 		eps_cli_html_text(r, cell + number);
 		eps_cli_html(r, i == 0 ? "</th>" : "</td>");
 	}
