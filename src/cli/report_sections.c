@@ -148,7 +148,7 @@ spending_row(EpsCliReport *r, const EpsCliCurve *c)
 	double		bound = promise > 0 ? fmin(promise, c->last) : c->last;
 	char	   *cells[6] = {dataset_name(r, c->dataset), cell_number(c->seen), cell_real(c->last), cell_real(c->last_delta)};
 
-	cells[4] = promise > 0 ? cell_real(promise) : eps_cli_copy("\tnot public");
+	cells[4] = promise > 0 ? cell_real(bound) : eps_cli_copy("\tnot public");
 	if (promise > 0 && eps_cli_is_pure(c))
 		cells[5] = cell_real(bound);
 	else if (promise > 0)
@@ -161,8 +161,8 @@ spending_row(EpsCliReport *r, const EpsCliCurve *c)
 static void
 spending(EpsCliReport *r)
 {
-	static const char *const columns[] = {"Data set", "Releases ", "Worst case so far ", "Of delta ", "No owner above ",
-	"No owner above, epsilon "};
+	static const char *const columns[] = {"Data set", "Releases ", "Worst case so far ", "Of delta ", "One account at most ",
+	"The same in epsilon "};
 
 	section(r, "spent", "Worst-case spending against the promise");
 	for (size_t i = 0; i < r->ncurves; i++)
@@ -186,7 +186,8 @@ spending(EpsCliReport *r)
 			spending_row(r, &r->curves[i]);
 	eps_cli_html_end(r);
 	eps_cli_html(r, "<p class=\"soft\">Spending is in rho of zero-concentrated differential privacy, in epsilon where the data set is pure. "
-				 "5 %% of each promise is set aside and not in these figures.</p>\n");
+				 "5 %% of each promise is set aside and not in these figures. An account at most: the worst case of all releases, or the "
+				 "promise where that is lower. Only where two keys turned out to be one person can an account stand above it: it takes over what both had spent.</p>\n");
 }
 
 /* --- releases --------------------------------------------------------------------------------- */

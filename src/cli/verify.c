@@ -320,6 +320,11 @@ settle(EpsCliVerifier *v)
 			ran = ran && v->folding;
 		if (result->state == EPS_CLI_FAILED)
 			continue;
+		if (ran && whole && i >= EPS_CLI_POLICY && result->checked == 0)
+		{
+			eps_cli_note(v, i, "this log holds nothing of it yet");
+			continue;
+		}
 		result->state = ran && (whole || i == EPS_CLI_CHECKPOINT || i == EPS_CLI_FILES) ? EPS_CLI_PASSED : EPS_CLI_NOT_RUN;
 		if (result->state == EPS_CLI_NOT_RUN && i == EPS_CLI_HISTORY)
 			eps_cli_note(v, i, "no earlier checkpoint was given");
