@@ -99,6 +99,8 @@ typedef struct Maker
 static void
 put(Bytes *b, const void *bytes, size_t len)
 {
+	if (len == 0)
+		return;
 	if (b->len + len > b->room)
 	{
 		b->room = 2 * (b->len + len);

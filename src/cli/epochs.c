@@ -93,6 +93,7 @@ load_epoch(EpsCliVerifier *v, EpsCliDataset *d)
 		fail_epoch(v, epoch, EPS_CLI_EPOCHS, "has no map opening");
 		epoch->usable = false;
 	}
+	eps_cli_reserve(&epoch->changes, 1);
 	epoch->changes.len = 0;
 	if (epoch->usable)
 		eps_cli_append(&epoch->changes, v->ahead.field[7].bytes, v->ahead.field[7].len);

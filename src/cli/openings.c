@@ -72,7 +72,7 @@ read_one(EpsCliOpenings *o)
 
 	if (!read_length(o, &len))
 		return false;
-	eps_cli_reserve(&o->buffer, len);
+	eps_cli_reserve(&o->buffer, (size_t) len + 1);
 	o->buffer.len = len;
 	if (len > 0 && fread(o->buffer.bytes, len, 1, o->file) != 1)
 		return false;
