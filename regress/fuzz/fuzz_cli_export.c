@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
-#include "../unit/ledger_maker.h"
+#include "ledger_maker.h"
 
 #define NFILES 9
 

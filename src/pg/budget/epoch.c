@@ -143,13 +143,13 @@ end_epoch(int32 dataset_id, const Clock *clock)
 	StartTransactionCommand();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	EPS_ENSURE(SPI_connect() == SPI_OK_CONNECT, "SPI_connect failed");
-	last.last_second = clock->began;
+	last.last_second = clock->began - 1;
 	(void) eps_budget_each_row("SELECT epoch OPERATOR(pg_catalog.>=) $2, last_second, last_change FROM dp_book.epoch "
 							   "WHERE dataset_id OPERATOR(pg_catalog.=) $1 AND seq IS NOT NULL ORDER BY epoch DESC LIMIT 1",
 							   2, types, values, read_last, &last);
 	if (!last.done)
 	{
-		epoch.first_second = last.last_second;
+		epoch.first_second = last.last_second + 1;
 		epoch.first_change = last.last_change + 1;
 		book = eps_budget_open(dataset_id);
 		PopActiveSnapshot();

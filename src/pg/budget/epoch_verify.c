@@ -121,8 +121,8 @@ follow(void *context, HeapTuple row, TupleDesc desc)
 	int64		first_second = DatumGetInt64(eps_budget_column(row, desc, 2));
 	int64		first_change = DatumGetInt64(eps_budget_column(row, desc, 4));
 	bool		good = first_change == before->last_change + 1 && r.last_change >= before->last_change
-		&& r.last_second > first_second
-		&& (before->epoch == 0 || (r.epoch == before->epoch + 1 && first_second == before->last_second));
+		&& r.last_second >= first_second
+		&& (before->epoch == 0 || (r.epoch == before->epoch + 1 && first_second == before->last_second + 1));
 
 	if (!good)
 		r.gap = r.epoch;
