@@ -235,6 +235,9 @@ check_told(Verify *v, const EpsLogRow *row, const EpsEntry *entry)
 	eps_base_wipe(r, sizeof(r));
 	if (memcmp(&root, &entry->fields, sizeof(root)) != 0)
 		mark(v, CHECK_TOLD, row->seq, "the tables hold something else than it commits to");
+	if ((entry->kind == EPS_ENTRY_OWNERS || entry->kind == EPS_ENTRY_ANSWERS) &&
+		memcmp(row->said.body, entry->body, EPS_ENTRY_BODY_LEN) != 0)
+		mark(v, CHECK_TOLD, row->seq, "the tables hold something else than it tells");
 	if (row->said.at != 0 && eps_budget_log_time(row->said.at) != entry->at)
 		mark(v, CHECK_TOLD, row->seq, "its time is not that of the tables");
 }
