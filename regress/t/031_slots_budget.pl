@@ -11,9 +11,9 @@ use IPC::Run;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-# The library asks for 16 slots at least; the launcher of logical replication takes none here
-my $slots = 16;
-my $node = new_server('slots', conf => "max_worker_processes = $slots\nmax_logical_replication_workers = 0\nmax_connections = 60\ndp.writer_idle = 3600");
+# Beside the one that the clock has; the launcher of logical replication takes none here
+my $slots = 17;
+my $node = new_server('slots', conf => "max_worker_processes = " . ($slots + 1) . "\nmax_logical_replication_workers = 0\nmax_connections = 60\ndp.writer_idle = 3600");
 my @databases = map { "db$_" } 1 .. $slots + 2;
 
 $node->safe_psql('postgres', 'CREATE EXTENSION pg_epsilon; CREATE TABLE patients (id int PRIMARY KEY)');
@@ -46,6 +46,7 @@ CREATE TABLE slow (a text) WITH (parallel_workers = $slots);
 ALTER TABLE slow ALTER a SET STORAGE PLAIN;
 INSERT INTO slow SELECT repeat('x', 8000) FROM generate_series(1, 400);
 SQL
+$node->safe_psql('postgres', "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE backend_type = 'pg_epsilon ledger writer'");
 my $said = '';
 my $query = "SET max_parallel_workers_per_gather = $slots; SET parallel_setup_cost = 0; SELECT count(*) FROM slow WHERE pg_sleep(0.5) IS NOT NULL";
 my $busy = IPC::Run::start([ 'psql', '-X', '-d', $node->connstr('postgres'), '-c', $query ], '>', \$said, '2>&1');

@@ -329,6 +329,7 @@ extern void eps_budget_writer_ensure(EpsWriter *writer);
 extern bool eps_budget_writer_attend(EpsWriter *writer);
 extern void eps_budget_writer_wake(EpsWriter *writer);
 extern void eps_budget_writer_leave(Oid database);
+extern void eps_budget_free_slot(void);
 
 /* writer.c */
 extern PGDLLEXPORT void eps_budget_writer_main(Datum arg);

@@ -29,6 +29,8 @@
 #include "pg/budget/epoch_internal.h"
 
 #define RETRY_SECONDS	60		/* after an epoch that could not be ended */
+#define SLOT_ATTEMPTS	20		/* at a slot for a worker, which an idle ledger writer gives up */
+#define SLOT_MS			300
 
 int			eps_budget_epoch_seconds = 86400;
 
@@ -81,8 +83,15 @@ end_epochs(Oid database)
 	strlcpy(worker.bgw_function_name, "eps_budget_epoch_main", BGW_MAXLEN);
 	strlcpy(worker.bgw_name, "pg_epsilon epoch worker", BGW_MAXLEN);
 	strlcpy(worker.bgw_type, "pg_epsilon epoch worker", BGW_MAXLEN);
-	return RegisterDynamicBackgroundWorker(&worker, &handle)
-		&& WaitForBackgroundWorkerShutdown(handle) == BGWH_STOPPED;
+	for (int attempt = 0; !RegisterDynamicBackgroundWorker(&worker, &handle); attempt++)
+	{
+		if (attempt == SLOT_ATTEMPTS || ShutdownRequestPending)
+			return false;
+		eps_budget_free_slot();
+		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, SLOT_MS, PG_WAIT_EXTENSION);
+		ResetLatch(MyLatch);
+	}
+	return WaitForBackgroundWorkerShutdown(handle) == BGWH_STOPPED;
 }
 
 /* True if every epoch that is over was ended. */
@@ -103,14 +112,30 @@ end_all(void)
 	return good && pg_atomic_read_u32(&eps_budget_control->epoch_failures) == failures;
 }
 
-/* Milliseconds until the next epoch ends. */
-static long
-until_next(void)
+/* When the next epoch ends, or sooner where one could not be ended. */
+static TimestampTz
+next_turn(bool good)
 {
-	int64		period = (int64) eps_budget_epoch_seconds * 1000;
-	int64		now = (GetCurrentTimestamp() / 1000) + ((int64) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * SECS_PER_DAY * 1000);
+	TimestampTz now = GetCurrentTimestamp();
+	int64		period = (int64) eps_budget_epoch_seconds * USECS_PER_SEC;
+	int64		since_1970 = now + (int64) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY;
+	TimestampTz end = now + (period - since_1970 % period);
 
-	return (long) (period - now % period);
+	return good ? end : Min(end, now + RETRY_SECONDS * USECS_PER_SEC);
+}
+
+/* The latch is set for many reasons; only the time counts. */
+static void
+wait_until(TimestampTz when)
+{
+	long		left;
+
+	while (!ShutdownRequestPending && (left = (long) ((when - GetCurrentTimestamp() + 999) / 1000)) > 0)
+	{
+		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, left, PG_WAIT_EXTENSION);
+		ResetLatch(MyLatch);
+		CHECK_FOR_INTERRUPTS();
+	}
 }
 
 void
@@ -127,19 +152,13 @@ eps_budget_clock_main(Datum arg)
 	turn = AllocSetContextCreate(TopMemoryContext, "pg_epsilon clock", ALLOCSET_DEFAULT_SIZES);
 	while (!ShutdownRequestPending)
 	{
-		long		timeout;
-		bool		good;
+		TimestampTz when;
 
 		MemoryContextReset(turn);
 		MemoryContextSwitchTo(turn);
-		good = end_all();
-		timeout = until_next();
+		when = next_turn(end_all());
 		pgstat_report_activity(STATE_IDLE, NULL);
-		if (!ShutdownRequestPending)
-			(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-							 good ? timeout : Min(timeout, RETRY_SECONDS * 1000L), PG_WAIT_EXTENSION);
-		ResetLatch(MyLatch);
-		CHECK_FOR_INTERRUPTS();
+		wait_until(when);
 	}
 	proc_exit(0);
 }

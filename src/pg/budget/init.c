@@ -24,7 +24,7 @@
 #include "core/crypto/crypto.h"
 #include "pg/budget/epoch_internal.h"
 
-#define MIN_WORKER_PROCESSES 16
+#define MIN_WORKER_PROCESSES 18
 
 int			eps_budget_max_owners = 2097152;
 int			eps_budget_writer_idle = 30;
@@ -64,7 +64,7 @@ define_settings(void)
 							   PGC_POSTMASTER, GUC_SUPERUSER_ONLY, NULL, NULL, NULL);
 }
 
-/* A writer a database needs a slot; parallel workers share the default of 8. */
+/* The clock, its worker and a writer a database need slots; parallel workers share the default of 8. */
 static void
 raise_worker_processes(void)
 {

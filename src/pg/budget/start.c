@@ -128,6 +128,17 @@ raise_no_slot(void)
 			 errhint("Raise max_worker_processes and restart the server.")));
 }
 
+static void
+want_slot(EpsWriter *writer)
+{
+	if (writer == NULL)
+		return;
+	SpinLockAcquire(&writer->mutex);
+	writer->wanted = writer->pid != 0;
+	SpinLockRelease(&writer->mutex);
+	eps_budget_writer_wake(writer);
+}
+
 /*
  * Every slot of max_worker_processes is taken: a writer of another database that
  * idles gives up its own, and one that works does when it is done.  *asked_at is
@@ -145,12 +156,14 @@ ask_for_slot(EpsWriter *writer, TimestampTz *asked_at)
 	if (other == NULL && *asked_at != 0)
 		raise_no_slot();
 	*asked_at = now;
-	if (other == NULL)
-		return;
-	SpinLockAcquire(&other->mutex);
-	other->wanted = other->pid != 0;
-	SpinLockRelease(&other->mutex);
-	eps_budget_writer_wake(other);
+	want_slot(other);
+}
+
+/* For a worker that is no writer: the writer that has idled for longest gives up its slot. */
+void
+eps_budget_free_slot(void)
+{
+	want_slot(longest_idle(NULL));
 }
 
 static void

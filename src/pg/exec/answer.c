@@ -10,7 +10,6 @@
 
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
-#include "utils/guc.h"
 #include "utils/memutils.h"
 
 /* --- step 3: charge -------------------------------------------------------------- */
@@ -244,20 +243,15 @@ static void
 fail_alike(void (*step) (EpsRun *, const uint8 *), EpsRun *run, const uint8 *admitted)
 {
 	MemoryContext context = CurrentMemoryContext;
-	int			file_limit = temp_file_limit;
 
-	/* whether rows exceed it would be told uncharged, and it can be aimed at one owner */
-	temp_file_limit = -1;
 	PG_TRY();
 	{
 		step(run, admitted);
-		temp_file_limit = file_limit;
 	}
 	PG_CATCH();
 	{
 		ErrorData  *error;
 
-		temp_file_limit = file_limit;
 		MemoryContextSwitchTo(context);
 		error = CopyErrorData();
 		if (is_error_without_data(error->sqlerrcode))

@@ -15,8 +15,12 @@
 
 #include <math.h>
 
+#include "access/table.h"
 #include "nodes/nodeFuncs.h"
+#include "storage/lmgr.h"
 #include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/relcache.h"
 
 /* --- which ------------------------------------------------------------------------ */
 
@@ -258,6 +262,36 @@ run_scans(EState *estate, List *scans)
 	MemoryContextSwitchTo(old);
 }
 
+/*
+ * Takes the locks that reading a long value takes, until the transaction ends: of a
+ * lock table that others have filled, whether such a value is met must not show.
+ */
+static void
+lock_long_values(const EState *estate)
+{
+	ListCell   *lc;
+
+	foreach(lc, estate->es_range_table)
+	{
+		const RangeTblEntry *rte = lfirst_node(RangeTblEntry, lc);
+		Relation	relation;
+		Relation	toast;
+		ListCell   *index;
+
+		if (rte->rtekind != RTE_RELATION)
+			continue;
+		relation = table_open(rte->relid, NoLock);
+		if (OidIsValid(relation->rd_rel->reltoastrelid))
+		{
+			toast = table_open(relation->rd_rel->reltoastrelid, AccessShareLock);
+			foreach(index, RelationGetIndexList(toast))
+				LockRelationOid(lfirst_oid(index), AccessShareLock);
+			table_close(toast, NoLock);
+		}
+		table_close(relation, NoLock);
+	}
+}
+
 void
 eps_exec_run_releases(QueryDesc *query)
 {
@@ -265,8 +299,10 @@ eps_exec_run_releases(QueryDesc *query)
 	List	   *scans = scans_of_query(query);
 
 	MemoryContextSwitchTo(old);
-	if (scans != NIL)
-		run_scans(query->estate, scans);
+	if (scans == NIL)
+		return;
+	lock_long_values(query->estate);
+	run_scans(query->estate, scans);
 }
 
 /* A node that is read before it has run: one that another release needs, or one

@@ -64,6 +64,7 @@ plan_analyst(Query *parse, const char *query_string, int cursor_options, ParamLi
 	result->dependsOnRole = true;
 	/* EXPLAIN counts what is compiled, below a release too */
 	result->jitFlags = PGJIT_NONE;
+	eps_guard_check_stack(result);
 	eps_guard_check(result);
 	/* the planner has run functions of the analyst's: what is set now prints this plan */
 	eps_guard_check_session();
@@ -111,8 +112,12 @@ module_executor_start(QueryDesc *query, int eflags)
 		synchronize_seqscans = false;
 	if (eps_policy_is_analyst_session())
 	{
+		bool		release = eps_exec_has_release(query->plannedstmt);
+
+		if (release)
+			eps_guard_check_stack(query->plannedstmt);
 		eps_guard_check(query->plannedstmt);
-		if (eps_exec_has_release(query->plannedstmt))
+		if (release)
 			eps_guard_check_session();
 		refuse_instrumentation(query);
 	}
@@ -129,8 +134,8 @@ run_releases(QueryDesc *query)
 	AcceptInvalidationMessages();
 	eps_guard_check_session();
 	eps_guard_check_doors();
-	eps_guard_check(query->plannedstmt);
 	eps_guard_check_stack(query->plannedstmt);
+	eps_guard_check(query->plannedstmt);
 	eps_exec_run_releases(query);
 }
 
