@@ -169,7 +169,7 @@ verify_is_clean($node, 'one', 'the new book');
 
 # --- no slot, no room --------------------------------------------------------------------------------
 
-is($node->safe_psql('postgres', 'SHOW max_worker_processes'), 16, 'the library has raised max_worker_processes');
+is($node->safe_psql('postgres', 'SHOW max_worker_processes'), 18, 'the library has raised max_worker_processes');
 fails_with($node, 'one', "SELECT dp.create_dataset('big', 1, 1e-9, capacity => 16000000)", qr/^$/, 'a large data set is made');
 fails_with($node, 'one', "SELECT dp.set_limit('big', 1, 0.5)", qr/PV012.*dp\.max_owners/s, 'but has no room');
 is($node->safe_psql('one', $admit), 2, 'the other one works on');
