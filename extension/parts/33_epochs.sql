@@ -185,7 +185,7 @@ BEGIN
 	WHERE a.first_seq <= release AND release <= a.last_seq;
 	IF answers.seq IS NULL THEN
 		RAISE EXCEPTION 'the answer of release % is not in the ledger yet', release
-			USING ERRCODE = 'PV012', HINT = 'Answers are committed to when an epoch ends; ask again then.';
+			USING ERRCODE = 'PV012', HINT = 'Answers are committed to when an epoch ends, an hour or one epoch after their statement began; ask again then.';
 	END IF;
 	SELECT * INTO slot FROM dp._slot_proof(answers.seq, release);
 	FOR attempt IN 1..100 LOOP

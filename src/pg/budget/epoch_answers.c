@@ -27,8 +27,12 @@ extern PGDLLEXPORT Datum eps_budget_sql_slot_proof(PG_FUNCTION_ARGS);
 #define SLOT_LEN (8 + SALT_LEN)
 #define SLOTS_DEPTH 8
 
-/* An answer that is on its way is waited for; after this long it counts as lost. */
-#define LOST_AFTER "1 hour"
+/*
+ * An answer that is on its way is waited for so long, or for an epoch if that is
+ * shorter; then it counts as lost.  Which releases an entry covers depends on when
+ * their statements began, and not on how long they took.
+ */
+#define WAIT_SECONDS 3600
 
 /* --- slots -------------------------------------------------------------------------- */
 
@@ -45,13 +49,9 @@ static bool
 take_answer(void *context, HeapTuple row, TupleDesc desc)
 {
 	Slots	   *slots = context;
-	bool		lost;
 	bool		isnull;
 	Datum		digest = SPI_getbinval(row, desc, 2, &isnull);
 
-	lost = DatumGetBool(eps_budget_column(row, desc, 3));
-	if (isnull && !lost)
-		return false;			/* still on its way: the next entry begins with it */
 	slots->seq[slots->n] = DatumGetInt64(eps_budget_column(row, desc, 1));
 	if (isnull || VARSIZE_ANY_EXHDR(DatumGetByteaPP(digest)) != EPS_SHA256_LEN)
 		eps_crypto_sha256(slots->digest[slots->n], (const uint8 *) "", 0);
@@ -142,14 +142,17 @@ eps_budget_draft_answers(TimestampTz at)
 {
 	Slots	   *slots = palloc0(sizeof(Slots));
 	Oid			types[5] = {INT8OID, INT8OID, TIMESTAMPTZOID, BYTEAOID, BYTEAOID};
+	Oid			query_types[2] = {INT8OID, TIMESTAMPTZOID};
 	Datum		values[5];
 	int64		first = eps_budget_query_int64("SELECT max(last_seq) FROM dp_book.answers WHERE seq IS NOT NULL", 0, NULL, NULL, 0) + 1;
 
 	values[0] = Int64GetDatum(first);
-	(void) eps_budget_each_row("SELECT e.seq, d.digest, e.at OPERATOR(pg_catalog.<) (now() OPERATOR(pg_catalog.-) interval '" LOST_AFTER "') "
+	values[1] = TimestampTzGetDatum(at - (int64) Min(WAIT_SECONDS, eps_budget_epoch_seconds) * USECS_PER_SEC);
+	(void) eps_budget_each_row("SELECT e.seq, d.digest "
 							   "FROM dp_book.entry e LEFT JOIN dp_book.answer_digest d ON d.seq OPERATOR(pg_catalog.=) e.seq "
-							   "WHERE e.seq OPERATOR(pg_catalog.>=) $1 AND e.kind OPERATOR(pg_catalog.=) 'release' ORDER BY e.seq",
-							   1, types, values, take_answer, slots);
+							   "WHERE e.seq OPERATOR(pg_catalog.>=) $1 AND e.kind OPERATOR(pg_catalog.=) 'release' "
+							   "AND e.at OPERATOR(pg_catalog.<) $2 ORDER BY e.seq",
+							   2, query_types, values, take_answer, slots);
 	if (slots->n == 0)
 		return 0;
 	fill_slots(slots);
